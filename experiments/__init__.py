@@ -1,0 +1,1 @@
+"""The questions: one script each, computing rows and arrays and drawing figures."""

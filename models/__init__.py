@@ -1,0 +1,1 @@
+"""The science: one page per network, in its three writings."""
