@@ -1,0 +1,8 @@
+"""Tasks: trials as pure functions of seeds, and recordings to take them from."""
+
+from __future__ import annotations
+
+from cortwin.tasks.reach import ReachTask as ReachTask
+from cortwin.tasks.reach import direction_split as direction_split
+from cortwin.tasks.reach import minimum_jerk_speed as minimum_jerk_speed
+from cortwin.tasks.trials import Trials as Trials
