@@ -1,0 +1,5 @@
+"""Compiler one: Brian2 objects to C++ through Brian2's standalone device, with a build cache, a launcher and checks."""
+
+from cortwin.cpp.launcher import run as run
+from cortwin.cpp.program import Program as Program
+from cortwin.cpp.program import build as build

@@ -1,0 +1,278 @@
+"""Model -> Brian2 objects, made once and read by both compilers.
+
+`arrays` gives the numbers of a simulation as plain NumPy arrays, under Brian2's own names of run arguments
+(``"cortex.b"``, ``"recurrence.w"``, ``"stimulus.values"``). `objects` makes the Brian2 objects on whichever device is
+active. All trials of a batch are simulated at once: every population is repeated for each trial, trial after trial, and
+the pathways connect within a trial only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import brian2
+import numpy as np
+from numpy.typing import NDArray
+
+from cortwin.equations import definitions
+from cortwin.errors import CortwinError
+from cortwin.model import STIMULUS, Model, Pathway, Writing, check_array
+
+# Brian2's own tolerance for a duration that is a multiple of dt.
+MULTIPLE_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything about a simulation except its numbers: what a compiled program is compiled for.
+
+    Parameters
+    ----------
+    inputs, units, outputs, neurons_per_unit : sizes of the network
+    trials : trials in a batch
+    dt : integration step in seconds
+    input_dt : time for which each input sample is held, in seconds; a multiple of dt
+    input_steps : number of input samples
+    record_dt : time between recorded samples in seconds, a multiple of dt
+    spikes : whether every spike is recorded
+
+    Raises
+    ------
+    CortwinError
+        For a size of zero, a time that is not a multiple of dt, a dt larger than the fastest forward-Euler time constant.
+    """
+
+    inputs: int
+    units: int
+    outputs: int
+    neurons_per_unit: int
+    trials: int
+    dt: float
+    input_dt: float
+    input_steps: int
+    record_dt: float
+    spikes: bool = False
+
+    def __post_init__(self) -> None:
+        """Check sizes and times."""
+        for name in ("inputs", "units", "outputs", "neurons_per_unit", "trials", "input_steps"):
+            if getattr(self, name) < 1:
+                raise CortwinError(f"{name} is {getattr(self, name)}, must be at least 1")
+        if not self.dt > 0:
+            raise CortwinError(f"dt is {self.dt} s, must be positive")
+        for name in ("input_dt", "record_dt"):
+            multiple = getattr(self, name) / self.dt
+            if not np.isfinite(multiple) or multiple < 0.5 or abs(multiple - round(multiple)) > MULTIPLE_TOLERANCE:
+                raise CortwinError(f"{name} is {getattr(self, name)} s, not a multiple of dt = {self.dt} s")
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Elements per trial, by the names in `cortwin.model.SIZES`."""
+        neurons = self.units * self.neurons_per_unit
+        return {"inputs": self.inputs, "units": self.units, "outputs": self.outputs, "neurons": neurons}
+
+    @property
+    def duration(self) -> float:
+        """Simulated time in seconds. The last input sample ends there."""
+        return self.input_steps * self.input_dt
+
+    @property
+    def samples(self) -> int:
+        """Recorded samples; sample k is the state at the time (k + 1) record_dt."""
+        return round(self.duration / self.record_dt)
+
+
+def arrays(model: Model, writing: str, layout: Layout, values: Mapping[str, Any], inputs: Any) -> dict[str, NDArray]:
+    """Return the numbers of a batch under Brian2's names.
+
+    Parameters
+    ----------
+    model, writing, layout : what is simulated
+    values : array by name, shapes as in ``model.shapes``
+    inputs : (trial, time, input) array, at most ``layout.trials`` trials; missing trials are filled with zeros
+
+    Raises
+    ------
+    CortwinError
+        For a missing or misshapen array, or one that is not finite.
+    """
+    check_steps(model, writing, layout.dt)
+    text = model.writing(writing)
+    found: dict[str, NDArray] = {}
+    for name, part in (*text.populations.items(), *text.pathways.items()):
+        for variable, array in part.values.items():
+            if array not in values:
+                raise CortwinError(f"{model.name}, {writing} writing: no array '{array}' for {name}.{variable}")
+            check_array(array, values[array], model.shapes[array], layout.sizes)
+            if isinstance(part, Pathway):
+                _check_weights(part, array, model, text, f"{model.name}, {writing} writing, {name}")
+                # Brian2 numbers synapses by source, then target; the field writes weights as (target, source).
+                flat = np.asarray(values[array], dtype=np.float64).T.ravel()
+            else:
+                flat = np.asarray(values[array], dtype=np.float64)
+            found[f"{name}.{variable}"] = np.tile(flat, layout.trials)
+    samples = np.asarray(inputs, dtype=np.float64)
+    expected = (layout.trials, layout.input_steps, layout.inputs)
+    if samples.ndim != 3 or samples.shape[1:] != expected[1:] or samples.shape[0] > layout.trials:
+        raise CortwinError(f"inputs have the shape {samples.shape}, expected at most {expected} = (trial, time, input)")
+    if not np.isfinite(samples).all():
+        raise CortwinError(f"inputs hold {np.count_nonzero(~np.isfinite(samples))} numbers that are not finite")
+    padded = np.zeros(expected)
+    padded[: len(samples)] = samples
+    found[f"{STIMULUS}.values"] = padded.transpose(1, 0, 2).reshape(layout.input_steps, -1)
+    return found
+
+
+def check_steps(model: Model, writing: str, dt: float) -> None:
+    """Refuse a step at which forward Euler overshoots: dt larger than a time constant named tau of the writing."""
+    for population in model.writing(writing).populations.values():
+        for item in definitions(population.equations, model.name):
+            if item.kind != "differential" or population.method != "euler":
+                continue
+            divisor = (item.expression or "").rpartition("/")[2].strip()
+            tau = float(model.constants[divisor]) if divisor in model.constants else np.inf
+            if dt > tau * (1 + MULTIPLE_TOLERANCE):
+                raise CortwinError(
+                    f"{model.name}, {writing} writing: dt = {dt} s is larger than {divisor} = {tau} s, the time constant of "
+                    f"{item.name}; choose a smaller dt"
+                )
+
+
+def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArray] | None = None) -> brian2.Network:
+    """Make the Brian2 network of one batch on the active device.
+
+    Parameters
+    ----------
+    model, writing, layout : what is simulated
+    data : the numbers, from `arrays`; None leaves them out, for a program that is given them when it runs
+
+    Returns
+    -------
+    brian2.Network with one object per population and pathway, named as in the page; a StateMonitor
+    ``recorded_POPULATION`` for each recorded population, whose sample k is the state at the time k record_dt; and a
+    SpikeMonitor ``spikes``.
+    """
+    text = model.writing(writing)
+    where = f"{model.name}, {writing} writing"
+    clock = brian2.Clock(dt=layout.dt * brian2.second, name="simulation_clock")
+    steps = np.zeros((layout.input_steps, layout.trials * layout.inputs)) if data is None else data[f"{STIMULUS}.values"]
+    stimulus = brian2.TimedArray(steps, dt=layout.input_dt * brian2.second, name=STIMULUS)
+    namespace = {**model.constants, STIMULUS: stimulus}
+    groups: dict[str, brian2.NeuronGroup] = {}
+    for position, (name, population) in enumerate(text.populations.items()):
+        groups[name] = brian2.NeuronGroup(
+            layout.trials * layout.sizes[population.size],
+            _with_links(population.equations, population.linked),
+            method=population.method,
+            threshold=population.threshold,
+            reset=population.reset,
+            refractory=False if population.refractory is None else model.constants[population.refractory],
+            namespace=namespace,
+            clock=clock,
+            order=position,
+            name=name,
+        )
+        for variable, target in population.linked.items():
+            source, _, linked = target.partition(".")
+            index = owner(layout, population.size, text.populations[source].size, f"{where}, {name}.{variable}")
+            setattr(groups[name], variable, brian2.linked_var(groups[source], linked, index=index))
+    parts: list[Any] = [*groups.values()]
+    for position, (name, pathway) in enumerate(text.pathways.items()):
+        synapses = brian2.Synapses(
+            groups[pathway.source],
+            groups[pathway.target],
+            model=pathway.equations,
+            on_pre=pathway.on_pre,
+            delay=None if pathway.delay is None else model.constants[pathway.delay],
+            namespace=namespace,
+            clock=clock,
+            name=name,
+        )
+        source, target = connections(pathway, text, layout, f"{where}, {name}")
+        synapses.connect(i=source, j=target)
+        for updater in synapses.summed_updaters.values():
+            updater.order = position - len(text.pathways)
+        parts.append(synapses)
+    recording_clock = brian2.Clock(dt=layout.record_dt * brian2.second, name="recording_clock")
+    for name, variables in _recorded(text).items():
+        parts.append(
+            brian2.StateMonitor(
+                groups[name], variables, record=True, clock=recording_clock, when="start", name=f"recorded_{name}"
+            )
+        )
+    if text.spikes is not None and layout.spikes:
+        parts.append(brian2.SpikeMonitor(groups[text.spikes], name="spikes"))
+    if data is not None:
+        named = {part.name: part for part in parts}
+        for key, array in data.items():
+            name, _, variable = key.partition(".")
+            if name != STIMULUS:
+                named[name].variables[variable].get_value()[:] = array
+    return brian2.Network(parts, name="cortwin_network")
+
+
+def owner(layout: Layout, size: str, of: str, where: str) -> NDArray[np.int32]:
+    """Return, for each element of a population, the element of the other population that it belongs to."""
+    sizes = layout.sizes
+    if size == of:
+        return np.arange(layout.trials * sizes[size], dtype=np.int32)
+    if (size, of) != ("neurons", "units"):
+        raise CortwinError(f"{where}: an element of size '{size}' belongs to no element of size '{of}'")
+    return np.repeat(np.arange(layout.trials * layout.units, dtype=np.int32), layout.neurons_per_unit)
+
+
+def connections(
+    pathway: Pathway, text: Writing, layout: Layout, where: str
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return source and target of every synapse of a batch, numbered by trial, then source, then target."""
+    source_size, target_size = (text.populations[name].size for name in (pathway.source, pathway.target))
+    n_source, n_target = layout.sizes[source_size], layout.sizes[target_size]
+    if pathway.connect == "all_to_all":
+        within = np.repeat(np.arange(n_source), n_target), np.tile(np.arange(n_target), n_source)
+    elif pathway.connect == "one_to_one":
+        if n_source != n_target:
+            raise CortwinError(f"{where}: one-to-one between {n_source} and {n_target} elements")
+        within = np.arange(n_source), np.arange(n_source)
+    else:
+        single = owner(layout, source_size, target_size, where)[:n_source]
+        within = np.arange(n_source), single
+    trial = np.arange(layout.trials)[:, None]
+    return (
+        (within[0] + trial * n_source).ravel().astype(np.int32),
+        (within[1] + trial * n_target).ravel().astype(np.int32),
+    )
+
+
+def synaptic_events(model: Model, layout: Layout, spikes: int) -> int:
+    """Return the synaptic events of a number of spikes, counted for the explicit network.
+
+    In the network with one synapse from each neuron to each neuron of every unit it drives, a spike arrives at all of them.
+    """
+    text = model.spiking
+    recurrent = any(pathway.connect == "all_to_all" and pathway.source != "input" for pathway in text.pathways.values())
+    return spikes * layout.sizes["neurons"] if recurrent else spikes
+
+
+def _with_links(equations: str, linked: Mapping[str, str]) -> str:
+    lines = []
+    for line in equations.splitlines():
+        name = line.split(":")[0].strip()
+        lines.append(f"{line.rstrip()} (linked)" if name in linked else line)
+    return "\n".join(lines)
+
+
+def _recorded(text: Writing) -> dict[str, list[str]]:
+    recorded: dict[str, list[str]] = {}
+    for target in text.activity.values():
+        name, _, variable = target.partition(".")
+        recorded.setdefault(name, []).append(variable)
+    return recorded
+
+
+def _check_weights(pathway: Pathway, array: str, model: Model, text: Writing, where: str) -> None:
+    sizes = tuple(text.populations[name].size for name in (pathway.target, pathway.source))
+    expected = sizes if pathway.connect == "all_to_all" else sizes[1:]
+    if model.shapes[array] != expected:
+        raise CortwinError(f"{where}: {array} has the shape ({', '.join(model.shapes[array])}), expected ({', '.join(expected)})")

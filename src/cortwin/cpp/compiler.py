@@ -1,0 +1,72 @@
+"""The C++ compiler: which one, what it is asked for, and what to do when there is none."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from cortwin.errors import CortwinError
+
+# Floating point stays as written in both profiles: no -ffast-math, which would also switch off the tests for NaN.
+# "release" lets the compiler fuse a*b+c into one rounding; "strict" does not, for results that other compilers repeat.
+PROFILES = {
+    "release": ("-w", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-std=c++17"),
+    "strict": ("-w", "-O2", "-march=native", "-ffp-contract=off", "-fno-fast-math", "-std=c++17"),
+}
+HOW_TO_INSTALL = "install a C++ compiler and make (Debian: `apt install g++ make`; macOS: `xcode-select --install`), or use --engine numpy"
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A C++ compiler as it was found: command, version line, path of make."""
+
+    command: str
+    version: str
+    make: str
+
+    def describe(self, profile: str) -> dict[str, object]:
+        """Return what the manifest says about the compiler."""
+        return {"command": self.command, "version": self.version, "profile": profile, "flags": list(PROFILES[profile])}
+
+
+def find() -> Compiler:
+    """Find the compiler that make would use: ``$CXX``, else g++ (clang++ on macOS).
+
+    Raises
+    ------
+    CortwinError
+        When the compiler or make is missing or does not answer, with what to install.
+    """
+    command = os.environ.get("CXX") or ("clang++" if platform.system() == "Darwin" else "g++")
+    executable = shutil.which(command.split()[0])
+    if executable is None:
+        raise CortwinError(f"no C++ compiler: '{command}' was not found; {HOW_TO_INSTALL}")
+    make = shutil.which("make")
+    if make is None:
+        raise CortwinError(f"'make' was not found; {HOW_TO_INSTALL}")
+    return Compiler(command, _version(command, Path(executable).stat().st_mtime_ns), make)
+
+
+def processor() -> str:
+    """Return a hash of the processor's model and features: a program for one runs on no other."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = [platform.processor()]
+    kept = sorted({line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))} or set(lines))
+    return hashlib.sha256("\n".join([platform.machine(), *kept]).encode()).hexdigest()[:16]
+
+
+@lru_cache
+def _version(command: str, changed: int) -> str:
+    try:
+        answer = subprocess.run([*command.split(), "--version"], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CortwinError(f"the C++ compiler '{command}' does not answer ({error}); {HOW_TO_INSTALL}") from None
+    return (answer.stdout or answer.stderr).splitlines()[0].strip()

@@ -1,0 +1,200 @@
+"""From Brian2 objects to a compiled program in the cache: generate, compile, describe."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import brian2
+import numpy as np
+from brian2.core.variables import ArrayVariable, DynamicArrayVariable
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+from brian2.devices.device import all_devices, reset_device, set_device
+
+from cortwin.builder import Layout, objects
+from cortwin.cpp import cache, compiler
+from cortwin.equations import definitions
+from cortwin.errors import CortwinError
+from cortwin.model import STIMULUS, Model
+
+
+class CortwinDevice(CPPStandaloneDevice):
+    """Brian2's C++ standalone device under a name of its own, so that a user's own standalone script is left alone."""
+
+
+all_devices["cortwin"] = CortwinDevice()
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled simulation: its folder in the cache, what its files are, and how long the build took (0 if cached)."""
+
+    folder: Path
+    description: dict[str, Any]
+    build_seconds: float
+
+    @property
+    def executable(self) -> Path:
+        """Path of the compiled program."""
+        return self.folder / "main"
+
+
+def build(model: Model, writing: str, layout: Layout, profile: str = "release") -> Program:
+    """Return the compiled program of a writing, from the cache or built now.
+
+    Raises
+    ------
+    CortwinError
+        When there is no compiler, or it fails (with its first error line).
+    """
+    entry = cache.directory() / cache.key(model, writing, layout, profile)
+    started = time.perf_counter()
+    built = False
+    if not _is_whole(entry):
+        with cache.locked(entry):
+            if not _is_whole(entry):
+                shutil.rmtree(entry, ignore_errors=True)
+                _build_into(entry, model, writing, layout, profile)
+                built = True
+    description = json.loads((entry / cache.COMPLETE).read_text())
+    return Program(entry, description, time.perf_counter() - started if built else 0.0)
+
+
+def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: str) -> dict[str, Any]:
+    """Write a program's C++ sources into a folder and return the description of its files."""
+    with _device() as device, _flags(profile):
+        network = objects(model, writing, layout)
+        # One step more than the duration: the monitors record at the start of a step, and so see the last state too.
+        network.run((layout.duration + layout.dt) * brian2.second, namespace={})
+        device.build(directory=str(folder), compile=False, run=False)
+        return _describe(device, network, model, writing, layout) | {"compiler": compiler.find().describe(profile)}
+
+
+def _build_into(entry: Path, model: Model, writing: str, layout: Layout, profile: str) -> None:
+    found = compiler.find()
+    workplace = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
+    try:
+        description = generate(workplace, model, writing, layout, profile)
+        _compile(workplace, found)
+        for path in workplace.rglob("*.o"):
+            path.unlink()
+        (workplace / "make.deps").unlink(missing_ok=True)
+        files = [workplace / "main", *sorted((workplace / "static_arrays").iterdir())]
+        description["files"] = {str(file.relative_to(workplace)): file.stat().st_size for file in files}
+        description["sha256"] = hashlib.sha256((workplace / "main").read_bytes()).hexdigest()
+        (workplace / cache.COMPLETE).write_text(json.dumps(description, indent=1, sort_keys=True))
+        os.replace(workplace, entry)
+    except OSError as error:
+        raise CortwinError(f"the program could not be built in {entry.parent}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(workplace, ignore_errors=True)
+
+
+def _compile(folder: Path, found: compiler.Compiler) -> None:
+    jobs = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    command = [found.make, "-j", jobs, f"CXX={found.command}"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode == 0:
+        return
+    lines = (done.stderr + done.stdout).splitlines()
+    first = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "no output")
+    hint = "the disk is full" if "No space left" in done.stderr else "`cortwin doctor` checks the compiler"
+    raise CortwinError(f"the C++ compiler {found.command} failed: {first.strip()} ({hint})")
+
+
+def _is_whole(entry: Path) -> bool:
+    """Tell whether an entry is complete and no file of it was cut short."""
+    try:
+        files = json.loads((entry / cache.COMPLETE).read_text())["files"]
+        return all((entry / name).stat().st_size == size for name, size in files.items())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _describe(device: Any, network: brian2.Network, model: Model, writing: str, layout: Layout) -> dict[str, Any]:
+    """Say which file holds which array: what can be set, what must come out and how large it is."""
+    text = model.writing(writing)
+    values = {f"{STIMULUS}.values": {"dtype": "float64", "constant": False, "file": None}}
+    constants = {
+        f"{name}.{item.name}"
+        for name, part in (*text.populations.items(), *text.pathways.items())
+        for item in definitions("\n".join(line for line in part.equations.splitlines() if "_post" not in line), name)
+        if "constant" in item.flags
+    }
+    for name, part in (*text.populations.items(), *text.pathways.items()):
+        for variable in part.values:
+            found = network[name].variables[variable]
+            values[f"{name}.{variable}"] = {
+                "dtype": np.dtype(found.dtype).name,
+                "constant": f"{name}.{variable}" in constants,
+                "file": device.get_array_filename(found),
+            }
+    results = {}
+    for part in network.objects:
+        if isinstance(part, brian2.StateMonitor | brian2.SpikeMonitor):
+            for variable in ("t", "i", "N", *getattr(part, "record_variables", ())):
+                if variable in part.variables:
+                    found = part.variables[variable]
+                    results[f"{part.name}.{variable}"] = _file(device, found)
+    clock = network["recorded_" + next(iter(text.activity.values())).split(".")[0]].clock
+    owner = next(iter(network[name].clock for name in text.populations))
+    arrays = [
+        [device.get_array_filename(variable), np.dtype(variable.dtype).name, None if _grows(variable) else int(variable.size)]
+        for variable in device.arrays
+        if isinstance(variable, ArrayVariable)
+    ]
+    return {
+        "values": values,
+        "results": results,
+        "arrays": arrays,
+        "clock": _file(device, owner.variables["t"]),
+        "samples": layout.samples,
+        "end": (round(layout.duration / layout.dt) + 1) * layout.dt,
+        "recording": clock.name,
+    }
+
+
+def _file(device: Any, variable: ArrayVariable) -> dict[str, Any]:
+    return {"file": device.get_array_filename(variable), "dtype": np.dtype(variable.dtype).name}
+
+
+def _grows(variable: ArrayVariable) -> bool:
+    return isinstance(variable, DynamicArrayVariable)
+
+
+@contextlib.contextmanager
+def _device() -> Iterator[Any]:
+    """Activate our device for one build, and put back whatever device was active."""
+    device: Any = all_devices["cortwin"]
+    set_device(device, build_on_run=False)
+    device.reinit()
+    device.activate(build_on_run=False)
+    try:
+        yield device
+    finally:
+        device.reinit()
+        reset_device()
+
+
+@contextlib.contextmanager
+def _flags(profile: str) -> Iterator[None]:
+    """Let Brian2 write our compiler flags into the makefile, and put its preference back."""
+    if profile not in compiler.PROFILES:
+        raise CortwinError(f"the compiler profile is '{profile}', expected one of {', '.join(compiler.PROFILES)}")
+    name = "codegen.cpp.extra_compile_args"
+    before = brian2.prefs[name]
+    brian2.prefs[name] = list(compiler.PROFILES[profile])
+    try:
+        yield
+    finally:
+        brian2.prefs[name] = before

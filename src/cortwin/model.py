@@ -1,0 +1,314 @@
+"""Model: one network in its three writings, checked when it is made.
+
+A page in ``models/`` makes one `Model`. The textbook writing is a pure step function; the rate and the spiking writing
+are Brian2 texts, put together here as `Population` (a NeuronGroup), `Pathway` (a Synapses object) and `Writing` (both).
+Everything here is data: `cortwin.builder` makes the Brian2 objects.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import brian2
+import jax
+import numpy as np
+from brian2.units.fundamentalunits import DIMENSIONLESS
+
+from cortwin.equations import KEYWORDS, Definition, check_dimensions, definitions, statements
+from cortwin.errors import CortwinError
+
+# Every page computes with jax.numpy and imports this module first: the textbook writing is float64 everywhere.
+jax.config.update("jax_enable_x64", True)
+
+# A network is simulated for one trial after another; these name the sizes that repeat with every trial.
+SIZES = ("inputs", "units", "outputs", "neurons")
+CONNECTIONS = ("all_to_all", "one_to_one", "convergent")
+STIMULUS = "stimulus"
+
+
+@dataclass(frozen=True)
+class Population:
+    """A NeuronGroup: equations, threshold and reset in Brian2's syntax, and where its numbers come from.
+
+    Parameters
+    ----------
+    equations : Brian2 equation text
+    size : which of `SIZES` it has one element for
+    method : Brian2 integration method, needed when there is a differential equation
+    threshold, reset : condition and statements of a spiking population
+    refractory : name of the constant that holds the refractory time
+    values : names of the arrays that set its parameters and initial states, by variable
+    linked : ``"population.variable"`` that a parameter reads of the unit that the element belongs to, by variable
+    """
+
+    equations: str
+    size: str
+    method: str | None = None
+    threshold: str | None = None
+    reset: str | None = None
+    refractory: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    linked: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pathway:
+    """A Synapses object between two populations of the same trial.
+
+    Parameters
+    ----------
+    source, target : names of populations
+    connect : ``"all_to_all"`` (weights (target, source)), ``"one_to_one"``, or ``"convergent"`` (each element of the source to
+        the unit it belongs to; weights (source,))
+    equations : Brian2 text of the synapse; ``(summed)`` variables end in ``_post``
+    on_pre : statements at the arrival of a spike
+    values : names of the arrays that set the synapse's parameters, by variable
+    delay : name of the constant that holds the delay
+    """
+
+    source: str
+    target: str
+    connect: str
+    equations: str
+    on_pre: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    delay: str | None = None
+
+
+@dataclass(frozen=True)
+class Writing:
+    """A biological writing: populations, pathways, and which variables are its activity.
+
+    The text of one population hears the input as ``stimulus(t, i)``. ``activity`` names what is compared and decoded,
+    ``{"x": "cortex.x", "r": "cortex.r"}``; ``spikes`` names the population whose spikes count.
+
+    In one time step the pathways sum first, in the order in which they are declared; then the populations are advanced, in
+    theirs; then come thresholds, synapses and resets (Brian2's schedule).
+    """
+
+    populations: Mapping[str, Population]
+    pathways: Mapping[str, Pathway]
+    activity: Mapping[str, str]
+    spikes: str | None = None
+
+
+@dataclass(frozen=True)
+class Textbook:
+    """The recurrence of the documents and its leaky form, as pure functions of ``(parameters, state, input)``.
+
+    ``recurrence(p, h, u) -> h`` is the printed formula, ``step(p, x, u, alpha) -> x`` its leaky form in the current x,
+    ``activation(x) -> h`` joins the two, ``output(p, h) -> y`` is the readout.
+    """
+
+    recurrence: Callable[[Any, Any, Any], Any]
+    step: Callable[[Any, Any, Any, Any], Any]
+    activation: Callable[[Any], Any]
+    output: Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Which population stands for the units' nonlinearity, and by which decoder.
+
+    The neurons of ``population`` hear the unit's current; the ridge-fitted ``decoder`` array turns their spikes into
+    ``function`` of it (Eliasmith & Anderson 2003, Neural Engineering, MIT Press).
+    """
+
+    population: str
+    function: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One network in its three writings.
+
+    Parameters
+    ----------
+    name : name of the page
+    textbook, rate, spiking : the three writings
+    tuning : the spiking writing with tuning curves in place of spikes, rung R4 of the ladder
+    shapes : symbolic shape of every array by name, for instance ``{"W_rec": ("units", "units")}``
+    trained : names of the arrays that training changes; the textbook's parameters
+    initial : ``initial(generator, inputs, units, outputs) -> parameters``, a NamedTuple of arrays
+    constants : physical constants with units, for instance ``{"tau": 100 * ms}``
+    ensemble : how spikes stand for the units
+
+    Raises
+    ------
+    CortwinError
+        Naming the writing, the object, the rule and the offending text or number.
+    """
+
+    name: str
+    textbook: Textbook
+    rate: Writing
+    tuning: Writing
+    spiking: Writing
+    shapes: Mapping[str, tuple[str, ...]]
+    trained: type
+    initial: Callable[..., Any]
+    constants: Mapping[str, brian2.Quantity]
+    ensemble: Ensemble
+
+    def __post_init__(self) -> None:
+        """Check everything that can be checked without sizes."""
+        for name, value in self.constants.items():
+            number = float(value)
+            if not math.isfinite(number) or number < 0 or (name.startswith("tau") and number == 0):
+                raise CortwinError(f"{self.name}: the constant {name} = {value} must be finite and positive")
+        for name, shape in self.shapes.items():
+            unknown = [size for size in shape if size not in SIZES]
+            if unknown:
+                raise CortwinError(f"{self.name}: the shape of {name} names '{unknown[0]}', not one of {', '.join(SIZES)}")
+        for name in ("rate", "tuning", "spiking"):
+            _check_writing(getattr(self, name), self, f"{self.name}, {name} writing")
+
+    def writing(self, name: str) -> Writing:
+        """Return the biological writing of that name: ``"rate"``, ``"tuning"`` or ``"spiking"``."""
+        if name not in ("rate", "tuning", "spiking"):
+            raise CortwinError(f"{self.name}: there is no writing '{name}'; there are rate, tuning, spiking")
+        return getattr(self, name)
+
+    def with_constants(self, **constants: brian2.Quantity) -> Model:
+        """Return the model with other physical constants, of the same units."""
+        for name, value in constants.items():
+            if name not in self.constants:
+                raise CortwinError(f"{self.name}: there is no constant '{name}'; there are {', '.join(self.constants)}")
+            if not brian2.have_same_dimensions(value, self.constants[name]):
+                raise CortwinError(f"{self.name}: {name} = {value} should have the unit of {self.constants[name]}")
+        return replace(self, constants={**self.constants, **constants})
+
+    def check_parameters(self, parameters: Any, sizes: Mapping[str, int]) -> None:
+        """Refuse parameters whose shapes do not fit the sizes, or that are not finite.
+
+        Raises
+        ------
+        CortwinError
+            Naming the array and both shapes, or the first number that is not finite.
+        """
+        for name in self.trained._fields:  # type: ignore[attr-defined]
+            check_array(name, getattr(parameters, name), self.shapes[name], sizes)
+
+
+def check_array(name: str, values: Any, shape: tuple[str, ...], sizes: Mapping[str, int]) -> None:
+    """Refuse an array of the wrong shape or with a number that is not finite."""
+    array = np.asarray(values)
+    expected = tuple(sizes[size] for size in shape)
+    if array.shape != expected:
+        meaning = ", ".join(shape)
+        raise CortwinError(f"{name} has the shape {array.shape}, expected {expected} = ({meaning})")
+    if not np.isfinite(array).all():
+        where = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
+        raise CortwinError(f"{name}[{', '.join(map(str, where))}] is {array[where]}: weights must be finite")
+
+
+def _check_writing(writing: Writing, model: Model, where: str) -> None:
+    defined = {}
+    for name, population in writing.populations.items():
+        _check_object_name(name, where)
+        if population.size not in SIZES:
+            raise CortwinError(f"{where}: the size '{population.size}' of {name} is not one of {', '.join(SIZES)}")
+        defined[name] = definitions(population.equations, f"{where}, {name}")
+    summed = {name: set() for name in writing.populations}
+    for name, pathway in writing.pathways.items():
+        _check_object_name(name, where)
+        for end in (pathway.source, pathway.target):
+            if end not in writing.populations:
+                raise CortwinError(f"{where}: the pathway {name} names the population '{end}', which does not exist")
+        if pathway.connect not in CONNECTIONS:
+            raise CortwinError(f"{where}: the pathway {name} connects '{pathway.connect}', not one of {', '.join(CONNECTIONS)}")
+        summed[pathway.target] |= _check_pathway(pathway, defined, model, f"{where}, {name}")
+    for name, population in writing.populations.items():
+        _check_population(population, defined, summed[name], model, f"{where}, {name}")
+    for label, target in writing.activity.items():
+        population, _, variable = target.partition(".")
+        if population not in defined or variable not in {item.name for item in defined[population]}:
+            raise CortwinError(f"{where}: the activity {label} is '{target}', which does not exist")
+    if writing.spikes is not None and not writing.populations[writing.spikes].threshold:
+        raise CortwinError(f"{where}: the population {writing.spikes} has no threshold and cannot spike")
+
+
+def _check_population(
+    population: Population, defined: Mapping[str, tuple[Definition, ...]], summed: set[str], model: Model, where: str
+) -> None:
+    own = definitions(population.equations, where)
+    symbols = _symbols(own) | _constants(model)
+    for item in own:
+        given = [source for source in (population.values, population.linked) if item.name in source]
+        if item.kind == "parameter" and not given and item.name not in summed:
+            raise CortwinError(f"{where}: the parameter {item.name} has no value, link or summed input")
+        if item.expression is not None:
+            expected = item.dimensions / brian2.second.dim if item.kind == "differential" else item.dimensions
+            check_dimensions(item.expression, expected, symbols, (STIMULUS,), f"{where}, {item.name}")
+    if any(item.kind == "differential" for item in own) and population.method is None:
+        raise CortwinError(f"{where}: there is a differential equation but no integration method")
+    _check_values(population.values, own, model, where)
+    for variable, target in population.linked.items():
+        other, _, linked = target.partition(".")
+        if variable not in symbols or other not in defined or linked not in _symbols(defined[other]):
+            raise CortwinError(f"{where}: {variable} is linked to '{target}', which does not exist")
+    if (population.threshold is None) != (population.reset is None):
+        raise CortwinError(f"{where}: a spiking population needs both a threshold and a reset")
+    if population.threshold is not None and population.reset is not None:
+        check_dimensions(population.threshold, None, symbols, (), f"{where}, threshold")
+        for statement in statements(population.reset, f"{where}, reset"):
+            if statement.name not in symbols:
+                raise CortwinError(f"{where}: the reset changes '{statement.name}', which does not exist")
+            check_dimensions(statement.expression, symbols[statement.name], symbols, (), f"{where}, reset")
+    if population.refractory is not None and population.refractory not in model.constants:
+        raise CortwinError(f"{where}: the refractory time '{population.refractory}' is not one of the constants")
+
+
+def _check_pathway(
+    pathway: Pathway, defined: Mapping[str, tuple[Definition, ...]], model: Model, where: str
+) -> set[str]:
+    """Check a pathway and return the variables of its target that it sums into."""
+    summed = set()
+    own, sums = [], []
+    for line in filter(None, (line.strip() for line in pathway.equations.splitlines())):
+        (sums if "(summed)" in line else own).append(line)
+    synaptic = definitions("\n".join(own), where)
+    symbols = _symbols(synaptic) | _constants(model)
+    for end, name in (("pre", pathway.source), ("post", pathway.target)):
+        symbols |= {f"{variable}_{end}": dim for variable, dim in _symbols(defined[name]).items()}
+    for line in sums:
+        target = line.split("=")[0].strip()
+        variable = target.removesuffix("_post")
+        if not target.endswith("_post") or target not in symbols:
+            raise CortwinError(f"{where}: '{line}' must sum into a parameter of {pathway.target}, written with _post")
+        item = definitions(line.replace(target, variable, 1), where)[0]
+        check_dimensions(item.expression or "", symbols[target], symbols, (), f"{where}, {target}")
+        summed.add(variable)
+    for statement in statements(pathway.on_pre or "", f"{where}, on_pre"):
+        if statement.name not in symbols:
+            raise CortwinError(f"{where}: on_pre changes '{statement.name}', which does not exist")
+        check_dimensions(statement.expression, symbols[statement.name], symbols, (), f"{where}, on_pre")
+    _check_values(pathway.values, synaptic, model, where)
+    if pathway.delay is not None and pathway.delay not in model.constants:
+        raise CortwinError(f"{where}: the delay '{pathway.delay}' is not one of the constants")
+    return summed
+
+
+def _check_values(values: Mapping[str, str], own: tuple[Definition, ...], model: Model, where: str) -> None:
+    for variable, array in values.items():
+        if variable not in {item.name for item in own if item.kind != "subexpression"}:
+            raise CortwinError(f"{where}: a value is given for '{variable}', which is not a parameter or state")
+        if array not in model.shapes:
+            raise CortwinError(f"{where}: {variable} takes the array '{array}', which has no shape in the model")
+
+
+def _symbols(own: tuple[Definition, ...]) -> dict[str, Any]:
+    here = {"t": brian2.second.dim, "dt": brian2.second.dim, "i": DIMENSIONLESS, "N": DIMENSIONLESS}
+    return {item.name: item.dimensions for item in own} | here
+
+
+def _constants(model: Model) -> dict[str, Any]:
+    return {name: brian2.get_dimensions(value) for name, value in model.constants.items()}
+
+
+def _check_object_name(name: str, where: str) -> None:
+    if not name.isidentifier() or name in KEYWORDS or name.startswith("_"):
+        raise CortwinError(f"{where}: '{name}' cannot name a population or pathway")
