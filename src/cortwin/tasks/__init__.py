@@ -5,4 +5,8 @@ from __future__ import annotations
 from cortwin.tasks.reach import ReachTask as ReachTask
 from cortwin.tasks.reach import direction_split as direction_split
 from cortwin.tasks.reach import minimum_jerk_speed as minimum_jerk_speed
+from cortwin.tasks.recorded_reach import RecordedReachTask as RecordedReachTask
+from cortwin.tasks.recording import Recording as Recording
+from cortwin.tasks.recording import read_recording as read_recording
+from cortwin.tasks.synthetic import synthetic_recording as synthetic_recording
 from cortwin.tasks.trials import Trials as Trials
