@@ -99,7 +99,7 @@ bias : 1 (constant)
 LIF = "dv/dt = (gain*heard + bias - v)/tau_m : 1 (unless refractory)" + HEARD
 TUNING_CURVE = """
 J = gain*x + bias : 1
-rate = int(J > 1)/(t_ref + tau_m*log1p(1/clip(J - 1, 1e-9, inf))) : Hz
+rate = int(J > 1)/(t_ref + tau_m*log1p(1/clip(J - 1, 1e-9, inf))) : Hz (constant over dt)
 x : 1
 gain : 1 (constant)
 bias : 1 (constant)
@@ -133,7 +133,7 @@ def model(activation: str = "tanh") -> Model:
     rate = Writing(
         populations={
             "input": INPUT,
-            "cortex": Population(CURRENT + f"r = {text} : 1", "units", method="euler", values=start),
+            "cortex": Population(CURRENT + f"r = {text} : 1 (constant over dt)", "units", method="euler", values=start),
         },
         pathways={"feedforward": FEED_FORWARD, "recurrence": RECURRENT},
         activity=ACTIVITY,

@@ -213,14 +213,14 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
     return brian2.Network(parts, name="cortwin_network")
 
 
-def owner(layout: Layout, size: str, of: str, where: str) -> NDArray[np.int32]:
+def owner(layout: Layout, size: str, of: str, where: str) -> NDArray[np.int64]:
     """Return, for each element of a population, the element of the other population that it belongs to."""
     sizes = layout.sizes
     if size == of:
-        return np.arange(layout.trials * sizes[size], dtype=np.int32)
+        return np.arange(layout.trials * sizes[size])
     if (size, of) != ("neurons", "units"):
         raise CortwinError(f"{where}: an element of size '{size}' belongs to no element of size '{of}'")
-    return np.repeat(np.arange(layout.trials * layout.units, dtype=np.int32), layout.neurons_per_unit)
+    return np.repeat(np.arange(layout.trials * layout.units), layout.neurons_per_unit)
 
 
 def connections(

@@ -1,0 +1,114 @@
+"""Ensembles of LIF neurons that stand for one unit: tuning curves, decoders, and the arrays a spiking writing needs.
+
+The neurons of a unit have heterogeneous gain, background and sign; a ridge fit on their tuning curves gives the decoders
+that turn their firing into a function of what they hear (Eliasmith & Anderson 2003, Neural Engineering, MIT Press).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cortwin.errors import CortwinError
+
+
+@dataclass(frozen=True)
+class LIF:
+    """Membrane of a leaky integrate-and-fire neuron, threshold 1 and reset 0: times in seconds."""
+
+    tau_m: float
+    t_ref: float
+    dt: float = 0.0
+
+    def rate(self, current: Any) -> NDArray[np.float64]:
+        """Return the firing rate in Hz at a constant current (threshold at 1).
+
+        With ``dt`` a spike waits for the end of its step: half a step on average, which lengthens every interval.
+        """
+        J = np.asarray(current, dtype=np.float64)
+        above = np.maximum(J - 1, 1e-12)
+        return np.where(J > 1, 1 / (self.t_ref + self.dt / 2 + self.tau_m * np.log1p(1 / above)), 0.0)
+
+    def current(self, rate: Any) -> NDArray[np.float64]:
+        """Return the constant current at which the neuron fires at a rate in Hz, the inverse of `rate`.
+
+        Raises
+        ------
+        CortwinError
+            For a rate that the refractory time forbids.
+        """
+        interval = 1 / np.asarray(rate, dtype=np.float64) - self.t_ref - self.dt / 2
+        if not (interval > 0).all():
+            fastest = 1 / (self.t_ref + self.dt / 2)
+            raise CortwinError(f"max_rates: {np.max(rate):.6g} Hz must be below 1 / t_ref ({fastest:.6g} Hz)")
+        return 1 / -np.expm1(-interval / self.tau_m)
+
+
+def ensembles(
+    function: Callable[[Any], Any],
+    activity: NDArray[np.float64],
+    start: NDArray[np.float64],
+    neurons_per_unit: int,
+    lif: LIF,
+    generator: np.random.Generator,
+    *,
+    max_rates: tuple[float, float] = (100.0, 200.0),
+    margin: float = 0.1,
+    noise: float = 0.05,
+    samples: int = 400,
+) -> dict[str, NDArray[np.float64]]:
+    """Draw the neurons of every unit and fit their decoders.
+
+    Parameters
+    ----------
+    function : what the decoders approximate, of the current x
+    activity : (..., units) currents that the ensembles have to represent; they set each unit's range
+    start : (units,) current at the beginning
+    neurons_per_unit : neurons that stand for one unit
+    lif : membrane of the neurons, dt included
+    generator : NumPy Generator
+    max_rates : range of the neurons' rates at the end of their unit's range, in Hz
+    margin : fraction by which the range is wider than the activity on each side
+    noise : standard deviation of the firing that the ridge fit allows for, as a fraction of the highest rate
+    samples : points per unit at which the decoders are fitted, half evenly over the range, half as the activity visits it
+
+    Returns
+    -------
+    dict with ``gain``, ``bias`` (units x neurons,), ``decoder`` (units x neurons,) in seconds, ``v0`` (units x neurons,)
+    and ``r0`` (units,)
+    """
+    x = np.asarray(activity, dtype=np.float64).reshape(-1, activity.shape[-1])
+    low, high = x.min(axis=0), x.max(axis=0)
+    width = np.maximum(high - low, 1e-3 * np.maximum(np.abs(low), 1.0))
+    center, radius = (low + high) / 2, (0.5 + margin) * width
+    units, n = x.shape[1], neurons_per_unit
+    sign = np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
+    per_sign = -(-n // 2)
+    # One draw in each of equal strata: the intercepts of a unit cover its range however few neurons it has.
+    stratum = np.stack([generator.permutation(per_sign) for _ in range(2 * units)]).reshape(units, 2, per_sign)
+    level = (stratum + generator.uniform(size=stratum.shape)) / per_sign
+    intercept = (-1 + 1.9 * level).transpose(0, 2, 1).reshape(units, -1)[:, :n]
+    J_max = lif.current(generator.uniform(*max_rates, size=(units, n)))
+    slope = (J_max - 1) / (1 - intercept)
+    gain = slope * sign / radius[:, None]
+    bias = 1 - slope * intercept - gain * center[:, None]
+    even = np.linspace(0, 1, samples // 2)[:, None] * 2 * radius + (center - radius)
+    visited = np.quantile(x, np.linspace(0, 1, samples - samples // 2), axis=0)
+    points = np.concatenate([even, visited])
+    rates = lif.rate(points.T[:, :, None] * gain[:, None, :] + bias[:, None, :])
+    wanted = np.asarray(function(points.T))
+    gram = rates.transpose(0, 2, 1) @ rates
+    ridge = samples * (noise * max_rates[1]) ** 2
+    decoder = np.linalg.solve(gram + ridge * np.eye(n), rates.transpose(0, 2, 1) @ wanted[:, :, None])[:, :, 0]
+    first = lif.rate(gain * start[:, None] + bias)
+    return {
+        "gain": gain.ravel(),
+        "bias": bias.ravel(),
+        "decoder": decoder.ravel(),
+        "v0": generator.uniform(size=units * n),
+        "r0": (decoder * first).sum(axis=1),
+    }
