@@ -1,0 +1,46 @@
+"""State updaters: one time step of the differential equations, as Brian2's chosen method writes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brian2.groups.neurongroup import StateUpdater, SubexpressionUpdater
+from brian2.synapses.synapses import StateUpdater as SynapticStateUpdater
+
+from cortwin.errors import CortwinError
+from cortwin.xla.compiler import Compilation
+from cortwin.xla.environment import ELEMENT, SHARED, Block, Execution
+from cortwin.xla.registry import Operation, Values, translates
+
+
+@translates(StateUpdater, SynapticStateUpdater, SubexpressionUpdater)
+def state_updater(updater: Any, compilation: Compilation) -> Operation | None:
+    """Run the update of every element of the group, all statements in order."""
+    code = updated_code(updater, compilation)
+    if not code.strip():
+        return None
+    block = Block(updater, code, compilation)
+    for line in block.lines:
+        if block.writes_variable(line) and block.index_of(line.name) not in (ELEMENT, SHARED):
+            raise CortwinError(f"{updater.name}: '{line}' writes '{line.name}' through an index, which is not covered")
+
+    def step(values: Values) -> dict[str, Any]:
+        return Execution(block, values).run().written()
+
+    return Operation(updater.name, updater.clock, writes=block.writes(), step=step)
+
+
+def updated_code(runner: Any, compilation: Compilation) -> str:
+    """Return a runner's abstract code as Brian2 makes it before a run.
+
+    Raises
+    ------
+    CortwinError
+        With Brian2's reason, if it cannot make the code.
+    """
+    try:
+        runner.update_abstract_code(run_namespace=compilation.namespace)
+    except Exception as error:  # Brian2 raises what sympy, its parsers and its unit checks raise
+        message = error.args[0] if error.args else error
+        raise CortwinError(f"{runner.name}: {message}") from error
+    return str(runner.abstract_code)
