@@ -1,0 +1,65 @@
+"""Brian2 is imported here first, from an empty folder.
+
+At import Brian2 evaluates a file `brian_preferences` in the current folder: whoever can place one there runs code, and
+changes results.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from cortwin.errors import CortwinError
+
+PREFERENCES = "brian_preferences"
+
+
+def import_brian2() -> list[str]:
+    """Import Brian2 as if the current folder were empty.
+
+    Returns
+    -------
+    list of str
+        What the user should know: a file of preferences that was left aside.
+
+    Raises
+    ------
+    CortwinError
+        If Brian2 cannot be imported, with what to install.
+    """
+    notes = []
+    if Path(PREFERENCES).exists():
+        notes.append(f"the file {PREFERENCES} in the current folder is not used")
+    if "brian2" in sys.modules:
+        return notes
+    here = os.getcwd()
+    with tempfile.TemporaryDirectory(prefix="cortwin-") as empty, _without_current_folder():
+        os.chdir(empty)
+        try:
+            import brian2
+        except (ImportError, AttributeError) as error:
+            numpy = version("numpy")
+            raise CortwinError(
+                f"Brian2 {version('brian2')} cannot be imported with NumPy {numpy} ({error}): "
+                "Brian2 2.9 needs numpy<2.4; `cortwin doctor` says what is installed"
+            ) from error
+        finally:
+            os.chdir(here)
+    # Otherwise an uncaught exception leaves logs and a copy of the script in the temporary folder.
+    brian2.prefs.logging.file_log = False
+    return notes
+
+
+@contextlib.contextmanager
+def _without_current_folder():
+    """Keep the empty folder from becoming a place to import from, through the entry '' of the path."""
+    saved = list(sys.path)
+    sys.path[:] = [os.getcwd() if entry == "" else entry for entry in sys.path]
+    try:
+        yield
+    finally:
+        sys.path[:] = saved

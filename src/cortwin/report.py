@@ -1,0 +1,247 @@
+"""`report.html`: one page with figures, tables, parameters and the command, complete in itself.
+
+Every number on it is read from `metrics.json`: sections name metrics, and the page looks them up. Everything that comes
+from an experiment is escaped, and a content security policy keeps the page from loading anything from elsewhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cortwin import result_files
+from cortwin.errors import CortwinError
+from cortwin.parameters import nearest
+from cortwin.results import Drawing, Results, Section, Table
+from cortwin.run_directory import FIGURES, PARAMETERS, REPORT, TIMINGS
+
+TEMPLATE, STYLE = "report.html", "report.css"
+# A raster of 1e5 spikes makes an SVG that no phone opens: it is embedded as PNG, and the SVG stays in `figures/`.
+LARGEST_SVG = 1_500_000  # bytes
+# A figure wider than this (width over height) can be scrolled sideways on a phone instead of shrinking to a stamp.
+WIDE = 1.6
+_PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_][A-Za-z0-9_.-]*)(?::(,?(?:\.\d{1,2})?[efgd%]?))?\}")
+_MISSING = "–"
+
+
+def write_report(
+    folder: Path,
+    facts: Mapping[str, Any],
+    summary: str,
+    results: Results,
+    drawings: Sequence[Drawing],
+    sections: Sequence[Section],
+) -> None:
+    """Write the report of a run whose data and figures lie in the folder.
+
+    Parameters
+    ----------
+    folder : of the run
+    facts : the manifest without the files
+    summary : one sentence, the title of the page
+    results : as read back from the folder
+    drawings, sections : what to show
+
+    Raises
+    ------
+    CortwinError
+        If a section names a metric, table or drawing that does not exist.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    parameters = result_files.read_json(folder / PARAMETERS)
+    numbers = _Numbers(results, parameters)
+    figures = {drawing.name: _figure(folder, drawing, numbers) for drawing in drawings}
+    counter = _Counter()
+    shown = [_section(section, figures, results, numbers, counter) for section in sections]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = (Path(__file__).parent / STYLE).read_text(encoding="utf-8")
+    page = environment.get_template(TEMPLATE).render(
+        title=summary or facts["experiment"],
+        facts=facts,
+        command=shlex.join(facts["command"]),
+        parameters=parameters,
+        sections=shown,
+        metrics=[(name, numbers.cell(name, 6)) for name in sorted(results.metrics)],
+        timings=[(name, f"{seconds:.2f}") for name, seconds in _timings(folder)],
+        versions=facts["versions"],
+        memory=_gibibytes(facts["machine"].get("memory_bytes")),
+        # Markup: both come from this package, not from an experiment.
+        style=Markup(style),
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    )
+    (folder / REPORT).write_text(page, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number in text: ``mantissa`` x 10^``exponent``, or words, with the reason if there is no number."""
+
+    text: str
+    exponent: str = ""
+    reason: str = ""
+    number: bool = True
+
+    @property
+    def plain(self) -> str:
+        """The same on one line."""
+        superscript = self.exponent.translate(str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        return f"{self.text} × 10{superscript}" if self.exponent else self.text
+
+
+def cell(value: Any, digits: int = 3, reason: str = "") -> Cell:
+    """Set a number as in print."""
+    if value is None:
+        return Cell(_MISSING, reason=reason)
+    if isinstance(value, bool):
+        return Cell("yes" if value else "no", number=False)
+    if isinstance(value, str):
+        return Cell(value, number=False)
+    if isinstance(value, int):
+        return Cell(f"{value:,}".replace(",", "\u2009").replace("-", "−"))
+    if value and not 1e-3 <= abs(value) < 1e5:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return Cell(mantissa.replace("-", "−"), exponent=str(int(exponent)).replace("-", "−"))
+    # Trailing zeros are significant digits, so they stay: 0.970, not 0.97.
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
+    return Cell(f"{value:.{decimals}f}".replace("-", "−"))
+
+
+class _Numbers:
+    """Looks metrics and parameters up by name."""
+
+    def __init__(self, results: Results, parameters: Mapping[str, Any]):
+        self._metrics, self._reasons, self._parameters = results.metrics, results.reasons, parameters
+
+    def cell(self, name: str, digits: int) -> Cell:
+        return cell(self._value(name), digits, self._reasons.get(name, ""))
+
+    def fill(self, text: str) -> str:
+        """Replace ``{name}`` and ``{name:.2f}`` by numbers."""
+        return _PLACEHOLDER.sub(self._replace, text)
+
+    def _replace(self, match: re.Match[str]) -> str:
+        name, form = match.groups()
+        if name.startswith("parameters."):
+            parameter = name.removeprefix("parameters.")
+            if parameter not in self._parameters:
+                raise CortwinError(f"report: there is no parameter {parameter!r}{nearest(parameter, self._parameters)}")
+            return self._parameters[parameter]["text"]
+        value = self._value(name)
+        if form and value is not None:
+            return format(value, form).replace("-", "−")
+        return cell(value).plain
+
+    def _value(self, name: str) -> Any:
+        if name not in self._metrics:
+            raise CortwinError(f"report: there is no metric {name!r}{_near(name, self._metrics)}")
+        return self._metrics[name]
+
+
+class _Counter:
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def next(self, what: str) -> int:
+        self._counts[what] = self._counts.get(what, 0) + 1
+        return self._counts[what]
+
+
+def _near(name: str, names: Mapping[str, Any]) -> str:
+    hint = nearest(name, names)
+    return hint if hint.startswith(": did") or len(names) < 10 else ""
+
+
+def _figure(folder: Path, drawing: Drawing, numbers: _Numbers) -> dict[str, Any]:
+    svg, png = (folder / FIGURES / f"{drawing.name}.{ending}" for ending in ("svg", "png"))
+    vector = svg.stat().st_size <= LARGEST_SVG
+    data = base64.b64encode((svg if vector else png).read_bytes()).decode()
+    width, height = drawing.figure.get_size_inches()
+    return {
+        "name": drawing.name,
+        "title": drawing.title,
+        "caption": numbers.fill(drawing.caption),
+        "source": f"data:image/{'svg+xml' if vector else 'png'};base64,{data}",
+        "width": round(width * 96),
+        "height": round(height * 96),
+        "wide": width / height > WIDE,
+    }
+
+
+def _section(
+    section: Section, figures: Mapping[str, Any], results: Results, numbers: _Numbers, counter: _Counter
+) -> dict[str, Any]:
+    shown = []
+    for name in section.drawings:
+        if name not in figures:
+            raise CortwinError(f"report: section {section.title!r} names no drawing {name!r}{nearest(name, figures)}")
+        shown.append({**figures[name], "number": counter.next("figure")})
+    return {
+        "title": section.title,
+        "paragraphs": [part.strip() for part in re.split(r"\n\s*\n", numbers.fill(section.text)) if part.strip()],
+        "figures": shown,
+        "tables": [_table(table, results, numbers, counter) for table in section.tables],
+    }
+
+
+def _table(table: Table, results: Results, numbers: _Numbers, counter: _Counter) -> dict[str, Any]:
+    if table.records is not None:
+        if table.records not in results.tables:
+            raise CortwinError(f"report: there is no table {table.records!r}{nearest(table.records, results.tables)}")
+        records = results.tables[table.records]
+        columns = _columns(table, records)
+        header = list(columns.values())
+        rows = [[cell(record.get(column), table.digits) for column in columns] for record in records]
+    else:
+        header = list(table.header)
+        rows = [
+            [cell(row[0]), *(numbers.cell(name, table.digits) if name else cell("") for name in row[1:])]
+            for row in table.rows
+        ]
+    if any(len(row) != len(header) for row in rows):
+        raise CortwinError(f"report: a row of the table {table.caption!r} has not {len(header)} cells")
+    reasons: list[str] = []
+    for row in rows:
+        reasons += [item.reason for item in row if item.reason and item.reason not in reasons]
+    return {
+        "number": counter.next("table"),
+        "caption": numbers.fill(table.caption),
+        "header": header,
+        "numeric": [all(row[k].number or row[k].text == "" for row in rows) for k in range(len(header))],
+        "rows": rows,
+        "reasons": reasons,
+    }
+
+
+def _columns(table: Table, records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    if isinstance(table.header, Mapping):
+        return dict(table.header)
+    names = list(records[0]) if records else []
+    titles = list(table.header) or names
+    if len(titles) != len(names):
+        raise CortwinError(f"report: table {table.records!r} has {len(names)} columns, its header {len(titles)}")
+    return dict(zip(names, titles, strict=True))
+
+
+def _timings(folder: Path) -> list[tuple[str, float]]:
+    timings = result_files.read_json(folder / TIMINGS)
+    total = timings.pop("total", None)
+    return [*timings.items(), *([("total", total)] if total is not None else [])]
+
+
+def _gibibytes(count: int | None) -> str:
+    return f"{count / 2**30:.1f} GiB" if count else "unknown"
