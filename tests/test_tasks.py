@@ -82,10 +82,10 @@ def test_hold_jitters_over_every_step_of_its_range_and_no_other():
 
 def test_a_trial_depends_on_its_own_seed_alone():
     task = ReachTask(input_noise=0.1, output_noise=0.2)
-    seeds = np.random.SeedSequence(11).spawn(6)
+    seeds = np.random.SeedSequence(11, spawn_key=(2,)).spawn(6)
     directions = np.array([3, 0, 5, 5, 9, 15])
     order = np.array([4, 1, 5, 0])
-    together = task.trials(directions, np.random.SeedSequence(11))
+    together = task.trials(directions, np.random.SeedSequence(11, spawn_key=(2,)))
     apart = task.trials(directions[order], [seeds[k] for k in order])
     for name in ("inputs", "target", "noisy_target"):
         xr.testing.assert_identical(getattr(together, name).isel(trial=order), getattr(apart, name))

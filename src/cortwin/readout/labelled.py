@@ -1,4 +1,4 @@
-"""Readouts on labelled activity: fit, predict, score, and hold conditions out, with scikit-learn's estimators inside."""
+"""Readouts on labelled activity: fit, predict, score, hold conditions out, with scikit-learn's estimators inside."""
 
 from __future__ import annotations
 
@@ -61,14 +61,7 @@ def predict_readout(readout: Any, activity: xr.DataArray, *, like: xr.DataArray 
     (trial, time, output) DataArray with the activity's trials and times
     """
     _require_readable(activity)
-    n_trials, n_times, _ = activity.shape
-    values = np.asarray(readout.predict(_rows(activity))).reshape(n_trials, n_times, -1)
-    coordinates = {name: c for name, c in activity.coords.items() if "unit" not in c.dims}
-    if like is not None and "output" in like.coords:
-        coordinates["output"] = like["output"]
-    units = "1" if like is None else like.attrs["units"]
-    attrs = {"dt": activity.attrs["dt"], "units": units}
-    return xr.DataArray(values, dims=("trial", "time", "output"), coords=coordinates, attrs=attrs, name="prediction")
+    return _label(_predicted(readout, activity), activity, like)
 
 
 def r2(target: xr.DataArray, prediction: xr.DataArray) -> float:
@@ -94,7 +87,7 @@ def r2_per_output(target: xr.DataArray, prediction: xr.DataArray) -> dict[str, f
         If trials, times or outputs differ, or one output of the target does not vary.
     """
     _require_variance(target, prediction, pooled=False)
-    scores = r2_score(_rows(target), _rows(prediction), multioutput="raw_values")
+    scores = np.asarray(r2_score(_rows(target), _rows(prediction), multioutput="raw_values"))
     return {str(name): float(score) for name, score in zip(target["output"].to_numpy(), scores, strict=True)}
 
 
@@ -159,18 +152,31 @@ def leave_one_condition_out(
     conditions = np.unique(condition)
     if conditions.size < 2:
         raise ValueError(f"leave_one_condition_out: needs at least 2 conditions, got {conditions.size}")
-    predictions, trials = [], []
+    values = np.empty(target.shape)
     for held_out in conditions:
         test, train = np.flatnonzero(condition == held_out), np.flatnonzero(condition != held_out)
         readout = fit_readout(make_readout(), activity.isel(trial=train), target.isel(trial=train))
-        predictions.append(predict_readout(readout, activity.isel(trial=test), like=target))
-        trials.append(test)
-    return xr.concat(predictions, dim="trial").isel(trial=np.argsort(np.concatenate(trials)))
+        values[test] = _predicted(readout, activity.isel(trial=test))
+    return _label(values, activity, like=target)
 
 
 def _rows(array: xr.DataArray) -> np.ndarray:
     """Return (trial * time, last) rows, trial after trial."""
     return array.to_numpy().reshape(-1, array.shape[-1])
+
+
+def _predicted(readout: Any, activity: xr.DataArray) -> np.ndarray:
+    """Return a (trial, time, output) prediction."""
+    return np.asarray(readout.predict(_rows(activity))).reshape(*activity.shape[:2], -1)
+
+
+def _label(values: np.ndarray, activity: xr.DataArray, like: xr.DataArray | None) -> xr.DataArray:
+    """Give a prediction the trials and times of the activity and the outputs of a target."""
+    coordinates = {name: c for name, c in activity.coords.items() if "unit" not in c.dims}
+    if like is not None and "output" in like.coords:
+        coordinates["output"] = like["output"]
+    attrs = {"dt": activity.attrs["dt"], "units": "1" if like is None else like.attrs["units"]}
+    return xr.DataArray(values, dims=("trial", "time", "output"), coords=coordinates, attrs=attrs, name="prediction")
 
 
 def _require_readable(activity: xr.DataArray) -> None:

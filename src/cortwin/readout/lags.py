@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from cortwin.activity import GRID_TOLERANCE
+from cortwin.readout._validated import validated_rows
 
 Edge = Literal["hold", "zero"]
 
@@ -32,7 +33,7 @@ class Lags(TransformerMixin, BaseEstimator):
     def __init__(self, lags: Sequence[int] = (0,), *, n_times: int | None = None, edge: Edge = "hold") -> None:
         self.lags = lags
         self.n_times = n_times
-        self.edge = edge
+        self.edge: Edge = edge
 
     def fit(self, X: ArrayLike, y: object = None) -> Lags:
         """Check the parameters; nothing is learned.
@@ -42,7 +43,7 @@ class Lags(TransformerMixin, BaseEstimator):
         ValueError
             If there is no lag, a lag is not a whole number, the edge rule is unknown or the rows are not whole trials.
         """
-        X = validate_data(self, X, dtype=np.float64)
+        X = validated_rows(self, X, reset=True)
         if len(self.lags) == 0:
             raise ValueError("Lags.lags must hold at least one lag, got none")
         for lag in self.lags:
@@ -65,7 +66,7 @@ class Lags(TransformerMixin, BaseEstimator):
         (n_samples, n_lags * n_features) ndarray, all features of the first lag first
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64)
+        X = validated_rows(self, X, reset=False)
         self._require_whole_trials(X.shape[0])
         trials = X.reshape(-1, self.n_times or X.shape[0], X.shape[1])
         return np.concatenate([_shift(trials, int(lag), self.edge) for lag in self.lags], axis=2).reshape(len(X), -1)

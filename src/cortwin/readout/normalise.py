@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
+
+from cortwin.readout._validated import validated_rows
 
 
 class SoftNormaliser(TransformerMixin, BaseEstimator):
@@ -41,7 +43,7 @@ class SoftNormaliser(TransformerMixin, BaseEstimator):
         ValueError
             If the constant is not positive: a constant feature would be divided by 0.
         """
-        X = validate_data(self, X, dtype=np.float64)
+        X = validated_rows(self, X, reset=True)
         if not 0 < self.constant < np.inf:
             raise ValueError(f"SoftNormaliser.constant must be finite and positive, got {self.constant}")
         self.scale_ = np.ptp(X, axis=0) + self.constant
@@ -55,4 +57,4 @@ class SoftNormaliser(TransformerMixin, BaseEstimator):
         X : (n_samples, n_features) array_like
         """
         check_is_fitted(self)
-        return validate_data(self, X, reset=False, dtype=np.float64) / self.scale_
+        return validated_rows(self, X, reset=False) / self.scale_

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
+
+from cortwin.readout._validated import validated_rows, validated_rows_and_targets
 
 # The normal equations by Cholesky factors: no random numbers, no iteration, the same bits every time.
 SOLVER = "cholesky"
@@ -66,7 +68,7 @@ class RidgeReadout(RegressorMixin, MultiOutputMixin, BaseEstimator):
             If the penalty is not a number that is 0 or more, or numbers are not finite, or a penalty is to be chosen
             without groups or from fewer than two conditions.
         """
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
+        X, y = validated_rows_and_targets(self, X, y)
         if self.penalty == "nested":
             self.cv_error_ = self._held_out_error(X, y, groups)
             ascending = np.argsort(self.penalties)
@@ -86,7 +88,7 @@ class RidgeReadout(RegressorMixin, MultiOutputMixin, BaseEstimator):
         X : (n_samples, n_features) array_like
         """
         check_is_fitted(self)
-        return self.ridge_.predict(validate_data(self, X, reset=False, dtype=np.float64))
+        return self.ridge_.predict(validated_rows(self, X, reset=False))
 
     def _held_out_error(self, X: np.ndarray, y: np.ndarray, groups: ArrayLike | None) -> np.ndarray:
         penalties = [_checked(penalty) for penalty in self.penalties]
@@ -97,17 +99,17 @@ class RidgeReadout(RegressorMixin, MultiOutputMixin, BaseEstimator):
         conditions = np.unique(groups)
         if conditions.size < 2:
             raise ValueError(f"RidgeReadout: a nested penalty needs at least 2 conditions, got {conditions.size}")
-        squared_error = np.zeros(len(penalties))
+        # One copy of the outputs per penalty: scikit-learn takes a penalty for each output and shares X'X among them.
+        copies = np.tile(y.reshape(len(y), -1), len(penalties))
+        penalty_of_copy: Any = np.repeat(penalties, copies.shape[1] // len(penalties))
+        squared_error = np.zeros(copies.shape[1])
         for train, test in GroupKFold(min(conditions.size, self.max_folds)).split(X, y, groups):
-            for k, penalty in enumerate(penalties):
-                ridge = Ridge(alpha=penalty, solver=SOLVER).fit(X[train], y[train])
-                squared_error[k] += ((ridge.predict(X[test]) - y[test]) ** 2).sum()
-        return squared_error / y.size
+            ridge = Ridge(alpha=penalty_of_copy, solver=SOLVER).fit(X[train], copies[train])
+            squared_error += ((ridge.predict(X[test]) - copies[test]) ** 2).sum(axis=0)
+        return squared_error.reshape(len(penalties), -1).sum(axis=1) / y.size
 
 
 def _checked(penalty: object) -> float:
     if not isinstance(penalty, Real) or not 0 <= float(penalty) < np.inf:
-        raise ValueError(
-            f"RidgeReadout.penalty must be a finite number that is 0 or more, or 'nested', got {penalty!r}"
-        )
+        raise ValueError(f"RidgeReadout.penalty must be a finite number, 0 or more, or 'nested', got {penalty!r}")
     return float(penalty)

@@ -46,7 +46,8 @@ def decode_hand_velocity(
     constant : Hz, added to the range
     """
     rate = recording.rate
-    normaliser = SoftNormaliser(constant).fit(rate.to_numpy().reshape(-1, rate.sizes["unit"]))
-    features = lagged(rate / normaliser.scale_, [lead], edge="hold")
+    rows = rate.to_numpy().reshape(-1, rate.sizes["unit"])
+    scaled = SoftNormaliser(constant).fit_transform(rows).reshape(rate.shape)
+    features = lagged(rate.copy(data=scaled).assign_attrs(units="1"), [lead], edge="hold")
     prediction = leave_one_condition_out(lambda: RidgeReadout(penalty), features, recording.hand_velocity)
     return Decoding(prediction, r2_per_output(recording.hand_velocity, prediction))

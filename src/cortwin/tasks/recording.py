@@ -17,12 +17,11 @@ movement_end_median   (conditions,)                 s from movement onset; may b
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import xarray as xr
@@ -178,8 +177,20 @@ def read_recording(path: str | PathLike[str]) -> Recording:
     if not file.is_file():
         raise CortwinError(f"{source}: " + ("is not a file" if file.exists() else "no such file"))
     try:
-        archive = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        stream = file.open("rb")
+    except OSError as error:
+        raise CortwinError(f"{source}: cannot be opened: {error.strerror}") from error
+    with stream:
+        arrays = _read_archive(stream, source)
+    return Recording.from_arrays(**arrays, source=source)
+
+
+def _read_archive(stream: BinaryIO, source: str) -> dict[str, np.ndarray]:
+    # A damaged file makes zipfile, its decompressors and NumPy raise more than a dozen kinds of exceptions, hence
+    # `Exception`: whatever it is, the file could not be read.
+    try:
+        archive = np.load(stream, allow_pickle=False)
+    except Exception as error:
         raise CortwinError(
             f"{source}: is not a whole .npz file ({_first_line(error)}): write it again with numpy.savez"
         ) from error
@@ -192,20 +203,17 @@ def read_recording(path: str | PathLike[str]) -> Recording:
                 f"{source}: lacks the array {missing[0]}; it must hold {', '.join(REQUIRED)}, "
                 f"it holds {', '.join(archive.files) or 'nothing'}"
             )
-        arrays = {name: _read_array(archive, name, source) for name in LAYOUT if name in archive.files}
-    return Recording.from_arrays(**arrays, source=source)
+        return {name: _read_array(archive, name, source) for name in LAYOUT if name in archive.files}
 
 
 def _read_array(archive: Mapping[str, np.ndarray], name: str, source: str) -> np.ndarray:
     try:
-        return archive[name]
-    except ValueError as error:
+        return np.asarray(archive[name])
+    except Exception as error:
         if "allow_pickle" in str(error):
             raise CortwinError(
                 f"{source}: {name} must be an array of numbers, it holds pickled Python objects, which are never read"
             ) from error
-        raise CortwinError(f"{source}: {name} cannot be read ({_first_line(error)}): write the file again") from error
-    except (OSError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise CortwinError(f"{source}: {name} cannot be read ({_first_line(error)}): write the file again") from error
 
 
