@@ -12,6 +12,8 @@ from cortwin.analysis.distance import nrmse as nrmse
 from cortwin.analysis.eigenvalues import RecurrenceSpectrum as RecurrenceSpectrum
 from cortwin.analysis.eigenvalues import recurrence_spectrum as recurrence_spectrum
 from cortwin.analysis.filtering import filtered_spikes as filtered_spikes
+from cortwin.analysis.firing_rates import firing_rate as firing_rate
+from cortwin.analysis.firing_rates import psth as psth
 from cortwin.analysis.floors import smooth_noise_like as smooth_noise_like
 from cortwin.analysis.floors import split_halves as split_halves
 from cortwin.analysis.grids import resample as resample
@@ -23,8 +25,6 @@ from cortwin.analysis.principal_components import principal_components as princi
 from cortwin.analysis.procrustes import ProcrustesMap as ProcrustesMap
 from cortwin.analysis.procrustes import apply_procrustes as apply_procrustes
 from cortwin.analysis.procrustes import fit_procrustes as fit_procrustes
-from cortwin.analysis.firing_rates import firing_rate as firing_rate
-from cortwin.analysis.firing_rates import psth as psth
 from cortwin.analysis.rotations import LinearDynamics as LinearDynamics
 from cortwin.analysis.rotations import RotationNull as RotationNull
 from cortwin.analysis.rotations import Rotations as Rotations

@@ -7,6 +7,9 @@ import xarray as xr
 
 from cortwin.activity import require_same_grid
 
+# Averages of 1e4 equal numbers agree to about 1e4 eps = 2e-12 at worst; no activity is that flat and still of interest.
+ROUNDING = 1e-12
+
 
 def require_activity(activity: xr.DataArray) -> np.ndarray:
     """Return the values, float64; refuse anything but finite values over (trial, time, unit).
@@ -29,6 +32,11 @@ def require_activity(activity: xr.DataArray) -> np.ndarray:
             f"{name}: {np.count_nonzero(~finite)} values are not finite, the first in trial {trial}: drop those trials"
         )
     return values
+
+
+def is_constant(values: np.ndarray, axis: int | tuple[int, ...] | None = None) -> np.ndarray:
+    """Tell where values do not vary along an axis, up to what averaging them leaves of rounding."""
+    return np.ptp(values, axis=axis) <= ROUNDING * np.abs(values).max(axis=axis)
 
 
 def require_conditions(activity: xr.DataArray, minimum: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from cortwin.analysis.checks import require_activity
+from cortwin.analysis.checks import is_constant, require_activity
 from cortwin.analysis.undefined import Undefined
 
 
@@ -29,10 +29,9 @@ def participation_ratio(activity: xr.DataArray) -> float:
     Gao et al. 2017, doi:10.1101/214262
     """
     samples = require_activity(activity).reshape(-1, activity.shape[2])
-    centred = samples - samples.mean(axis=0)
-    # A constant leaves the rounding of its mean behind.
-    if np.abs(centred).max() <= 4 * np.finfo(np.float64).eps * np.abs(samples).max():
+    if is_constant(samples, axis=0).all():
         return Undefined(f"{activity.name or 'activity'}: no unit varies")
+    centred = samples - samples.mean(axis=0)
     gram = centred.T @ centred if samples.shape[1] <= samples.shape[0] else centred @ centred.T
     # trace(C)^2 / ||C||_F^2 is the ratio without the eigenvalues.
     return float(np.trace(gram) ** 2 / np.sum(gram**2))

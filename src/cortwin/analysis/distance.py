@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from cortwin.activity import require_same_grid
-from cortwin.analysis.checks import require_activity
+from cortwin.analysis.checks import is_constant, require_activity
 from cortwin.analysis.undefined import Undefined
 
 
@@ -40,10 +40,9 @@ def nrmse(reference: xr.DataArray, other: xr.DataArray) -> float:
         If the two differ in time step, times, trials, units, or hold values that are not finite.
     """
     a, b = _pair(reference, other)
-    deviation = float(np.std(a))
-    if deviation <= 4 * np.finfo(np.float64).eps * np.abs(a).max():
+    if is_constant(a):
         return Undefined(f"{reference.name or 'reference'}: is constant")
-    return float(np.sqrt(np.mean((b - a) ** 2)) / deviation)
+    return float(np.sqrt(np.mean((b - a) ** 2)) / np.std(a))
 
 
 def correlation_per_unit(reference: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
@@ -64,11 +63,9 @@ def correlation_per_unit(reference: xr.DataArray, other: xr.DataArray) -> xr.Dat
         As `nrmse`.
     """
     a, b = (x.reshape(-1, x.shape[2]) for x in _pair(reference, other))
-    # A constant leaves the rounding of its mean behind, hence not "== 0".
-    constant = [np.ptp(x, axis=0) <= 4 * np.finfo(np.float64).eps * np.abs(x).max(axis=0) for x in (a, b)]
-    undefined = constant[0] | constant[1]
+    undefined = is_constant(a, axis=0) | is_constant(b, axis=0)
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
     product = np.sqrt(np.sum(a**2, axis=0) * np.sum(b**2, axis=0))
     values = np.where(undefined, np.nan, np.sum(a * b, axis=0) / np.where(undefined, 1.0, product))
     reason = f"{np.count_nonzero(undefined)} of {undefined.size} units are constant" if undefined.any() else ""
-    return xr.DataArray(values, dims=reference.dims[2], attrs={"units": "1", "reason": reason}, name="correlation")
+    return xr.DataArray(values, dims=[reference.dims[2]], attrs={"units": "1", "reason": reason}, name="correlation")

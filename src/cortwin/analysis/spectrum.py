@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from scipy.signal import welch
+from scipy.signal import find_peaks, welch
 
 from cortwin.analysis.spikes import population_rate
 from cortwin.analysis.undefined import Undefined
@@ -78,7 +78,7 @@ def peak_frequency(spectrum: xr.DataArray, above: float = 5.0) -> float:
     Returns
     -------
     float
-        `Undefined` where the spectrum is.
+        `Undefined` where the spectrum is, or where it has no peak there.
 
     Raises
     ------
@@ -87,7 +87,11 @@ def peak_frequency(spectrum: xr.DataArray, above: float = 5.0) -> float:
     """
     if spectrum.attrs["reason"]:
         return Undefined(spectrum.attrs["reason"])
-    part = spectrum.where(spectrum["frequency"] > above, drop=True)
-    if part.size == 0:
-        raise ValueError(f"above: the spectrum ends at {float(spectrum['frequency'][-1]):.6g} Hz, below {above} Hz")
-    return float(part["frequency"][int(part.argmax())])
+    frequency, power = spectrum["frequency"].to_numpy(), spectrum.to_numpy()
+    if frequency[-1] <= above:
+        raise ValueError(f"above: the spectrum ends at {frequency[-1]:.6g} Hz, below {above} Hz")
+    # A local maximum, not the largest value: that could be the flank of a slow drift.
+    peaks = [k for k in find_peaks(power)[0] if frequency[k] > above]
+    if not peaks:
+        return Undefined(f"{spectrum.name or 'spectrum'} has no peak above {above} Hz")
+    return float(frequency[max(peaks, key=lambda k: power[k])])

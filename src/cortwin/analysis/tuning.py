@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from cortwin.analysis.checks import require_activity
+from cortwin.analysis.checks import is_constant, require_activity
 from cortwin.analysis.grids import time_window
 
 
@@ -49,7 +49,7 @@ def cosine_tuning(activity: xr.DataArray, start: float | None = None, stop: floa
     baseline, b_x, b_y = coefficients = np.linalg.lstsq(design, mean, rcond=None)[0]
     residual = np.sum((mean - design @ coefficients) ** 2, axis=0)
     total = np.sum((mean - mean.mean(axis=0)) ** 2, axis=0)
-    constant = np.ptp(mean, axis=0) <= 1e-12 * np.abs(mean).max(axis=0)  # rounding of the mean over time
+    constant = is_constant(mean, axis=0)
     preferred = np.where(constant, np.nan, np.arctan2(b_y, b_x))
     r2 = np.where(constant, np.nan, 1.0 - residual / np.where(constant, 1.0, total))
     units = activity.attrs["units"]
