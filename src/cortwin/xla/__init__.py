@@ -1,9 +1,9 @@
 """Compiler two: Brian2 objects become a pure, differentiable JAX step and scan.
 
-`compile` reads the very objects that the first compiler turns into C++, takes the abstract code that Brian2 itself would
-hand to its code generation, and runs it over `jax.numpy` in Brian2's schedule order. What it does not cover is refused
-before anything runs. One file per kind of Brian2 object; a new file in this package that registers a translator is found
-by itself (`registry.py`).
+`compile` reads the very objects that the first compiler turns into C++, takes the abstract code that Brian2 itself
+would hand to its code generation, and runs it over `jax.numpy` in Brian2's schedule order. What it does not cover is
+refused before anything runs. One file per kind of Brian2 object; a new file in this package that registers a translator
+is found by itself (`registry.py`).
 """
 
 from __future__ import annotations

@@ -48,7 +48,9 @@ class Compilation:
         values = np.array(variable.get_value())
         self.state.setdefault(key_of(variable), values.reshape(()) if variable.scalar else values)
 
-    def function(self, name: str, function: Function, runner: Any, code: str) -> Callable[..., Any]:
+    def function(
+        self, name: str, function: Function, runner: Any, code: str
+    ) -> Callable[..., Any] | TimedArrayFunction:
         """Return the JAX version of a function that a runner's code calls."""
         if is_timed_array(function):
             timed = TimedArrayFunction(function, runner.clock)
@@ -105,7 +107,9 @@ def compile(
     names = [obj.name for obj in objects]
     for name in names:
         if names.count(name) > 1:
-            raise CortwinError(f"{name}: {names.count(name)} objects of the network have this name; names must be unique")
+            raise CortwinError(
+                f"{name}: {names.count(name)} objects of the network have this name; names must be unique"
+            )
     for obj in objects:
         translator_of(obj)
         if type(obj.clock) is not Clock:

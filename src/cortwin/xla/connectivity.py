@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cortwin.xla.indexing import sum_at, take
+
 PRE, POST = "pre", "post"
 
 
@@ -71,32 +73,11 @@ class Connectivity:
 
     def of_synapses(self, array: jax.Array, side: str) -> jax.Array:
         """Return a variable of all neurons for every synapse."""
-        ends = self.ends[side]
-        if np.array_equal(ends, np.arange(self.sizes[side])):
-            return array
-        return array[ends]
-
-    @cached_property
-    def _sorted(self) -> dict[str, tuple[np.ndarray | None, int | None]]:
-        """For each side, the order that sorts synapses by neuron (None if they are), and how many each neuron has."""
-        result = {}
-        for side, ends in self.ends.items():
-            is_sorted = bool((np.diff(ends) >= 0).all())
-            counts = np.unique(ends, return_counts=True)[1]
-            equal = bool(len(counts)) and bool((counts == counts[0]).all())
-            result[side] = (None if is_sorted else np.argsort(ends, kind="stable"), int(counts[0]) if equal else None)
-        return result
+        return take(array, self.ends[side])
 
     def sum(self, synaptic: jax.Array, side: str) -> jax.Array:
         """Sum one number per synapse over the synapses of each neuron."""
-        synaptic = jnp.broadcast_to(synaptic, (self.n_synapses,))
-        order, count = self._sorted[side]
-        ends = self.ends[side]
-        if order is not None:
-            synaptic, ends = synaptic.at[order].get(unique_indices=True), ends[order]
-        if count is not None:
-            return self.to_neurons(synaptic.reshape(-1, count).sum(axis=1) if count > 1 else synaptic, side)
-        return jax.ops.segment_sum(synaptic, ends, self.sizes[side], indices_are_sorted=True)
+        return sum_at(jnp.broadcast_to(synaptic, (self.n_synapses,)), self.ends[side], self.sizes[side])
 
 
 def connectivity_of(synapses: Any) -> Connectivity:

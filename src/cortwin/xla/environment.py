@@ -1,7 +1,7 @@
 """One piece of abstract code with its names resolved, and how it runs on the current values.
 
-Names are resolved and statements are formed by Brian2 itself (`Group.resolve_all`, `make_statements`), in the way of its
-`create_runner_codeobj`. Subexpressions therefore enter as statements of their own, evaluated where Brian2 evaluates
+Names are resolved and statements are formed by Brian2 itself (`Group.resolve_all`, `make_statements`), in the way of
+its `create_runner_codeobj`. Subexpressions therefore enter as statements of their own, evaluated where Brian2 evaluates
 them, and arithmetic is arranged as in the C++ code, loop invariants included.
 """
 
@@ -24,6 +24,7 @@ from brian2.units.fundamentalunits import DimensionMismatchError
 
 from cortwin.errors import CortwinError
 from cortwin.xla.expressions import Evaluator, names_in, parse
+from cortwin.xla.indexing import take
 
 if TYPE_CHECKING:
     from cortwin.xla.compiler import Compilation
@@ -43,7 +44,7 @@ _IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def key_of(variable: Variable) -> str:
+def key_of(variable: Any) -> str:
     """Return ``"object.variable"``, the name of a variable's values everywhere in this package."""
     return f"{variable.owner.name}.{variable.name}"
 
@@ -197,9 +198,8 @@ class Elements:
             return array if np.ndim(array) == 0 else array[0]
         if index != ELEMENT:
             positions = read_index()
-            array = array[positions] if self.selection is None else array[positions[self.selection]]
-            return array
-        return array if self.selection is None else array[self.selection]
+            return take(array, positions if self.selection is None else positions[self.selection])
+        return array if self.selection is None else take(array, self.selection)
 
 
 class Execution:
@@ -283,6 +283,6 @@ class Execution:
         return {self.block.key(name): self.local[name] for name in self.block.assigned()}
 
 
-def as_stored(value: Any, variable: ArrayVariable) -> jax.Array:
+def as_stored(value: Any, variable: Any) -> jax.Array:
     """Cast a value to the type in which a variable is stored."""
     return jax.lax.convert_element_type(jnp.asarray(value), variable.dtype)

@@ -1,6 +1,6 @@
 """Text of an expression -> its value over `jax.numpy`, and its terms and factors.
 
-The grammar is that of Brian2's expressions: arithmetic, single comparisons, and/or/not, calls. Anything else is refused.
+The grammar is Brian2's: arithmetic, single comparisons, and/or/not, calls. Anything else is refused.
 """
 
 from __future__ import annotations
@@ -98,7 +98,10 @@ class Evaluator:
 def names_in(node: ast.expr) -> set[str]:
     """Return the names of the variables in an expression, without those of the functions."""
     functions = {call.func for call in ast.walk(node) if isinstance(call, ast.Call)}
-    return {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and name not in functions} - {"True", "False"}
+    return {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and name not in functions} - {
+        "True",
+        "False",
+    }
 
 
 class _Substitution(ast.NodeTransformer):

@@ -10,6 +10,7 @@ from brian2.synapses.synapses import Synapses
 
 from cortwin.errors import CortwinError
 from cortwin.xla.compiler import Compilation
+from cortwin.xla.environment import key_of
 from cortwin.xla.registry import translates
 
 
@@ -29,7 +30,8 @@ def require_neuron_group(group: Any, user: str) -> None:
 
 def _note_state(group: Any, compilation: Compilation) -> None:
     for name, variable in group.variables.items():
-        if isinstance(variable, ArrayVariable) and variable.owner.name == group.name and not name.startswith("_"):
+        own = isinstance(variable, ArrayVariable) and key_of(variable) == f"{group.name}.{name}"
+        if own and not name.startswith("_"):
             compilation.note(variable)
 
 

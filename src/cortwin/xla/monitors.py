@@ -21,13 +21,15 @@ from cortwin.xla.threshold import spikes_key
 def state_monitor(monitor: StateMonitor, compilation: Compilation) -> Operation:
     """Keep the chosen entries of each variable, ``"monitor.variable"``."""
     block = Block(monitor, monitor.abstract_code, compilation)
-    layout = Elements(np.asarray(monitor.record))
-    n_recorded = layout.selection.size
+    recorded = np.asarray(monitor.record)
+    layout = Elements(recorded)
 
     def record(values: Values) -> dict[str, Any]:
         kept = Execution(block, values, layout).run().local
         return {
-            f"{monitor.name}.{name}": jnp.broadcast_to(as_stored(kept[f"_to_record_{name}"], variable), (n_recorded,))
+            f"{monitor.name}.{name}": jnp.broadcast_to(
+                as_stored(kept[f"_to_record_{name}"], variable), (recorded.size,)
+            )
             for name, variable in monitor.recorded_variables.items()
         }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -196,23 +196,27 @@ class Program:
             if period > 1 and not first_of_frame:
                 continue
             if operation.step is not None:
-                now = dict(values)
-                changes = (
-                    operation.step(now)
-                    if period in (1, self._frame)
-                    else jax.lax.cond(
-                        index % period == 0,
-                        lambda now=now, operation=operation: operation.step(now),
-                        lambda now=now, operation=operation: {key: now[key] for key in operation.writes},
-                    )
-                )
-                values |= changes
+                values |= _when_due(index, period, self._frame, operation.step, operation.writes, dict(values))
             if operation.record is not None:
                 kept = operation.record(values)
                 if not differentiable:
                     kept = {key: value > 0 if key.endswith(RASTER) else value for key, value in kept.items()}
                 records[operation.name] = kept
         return {key: values[key] for key in carry}, records
+
+
+def _when_due(
+    index: jax.Array,
+    period: int,
+    frame: int,
+    step: Callable[[Values], dict[str, Any]],
+    writes: frozenset[str],
+    values: Values,
+) -> dict[str, Any]:
+    """Run a step at the first tick of a frame, if its own clock ticks there."""
+    if period in (1, frame):
+        return step(values)
+    return jax.lax.cond(index % period == 0, lambda: step(values), lambda: {key: values[key] for key in writes})
 
 
 def _in_time(first: Any, later: Any) -> Any:

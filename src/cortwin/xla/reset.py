@@ -24,7 +24,7 @@ def resetter(runner: Resetter, compilation: Compilation) -> Operation | None:
     code = updated_code(runner, compilation)
     if not code.strip():
         return None
-    block = Block(runner, code, compilation, override=tuple(runner.override_conditional_write))
+    block = Block(runner, code, compilation, override=tuple(runner.override_conditional_write or ()))
     for line in block.lines:
         if block.writes_variable(line) and block.index_of(line.name) != ELEMENT:
             raise CortwinError(f"{runner.name}: '{line}' writes '{line.name}', which is not the neuron's own variable")

@@ -31,6 +31,4 @@ def summed_variable(updater: SummedVariableUpdater, compilation: Compilation) ->
     def step(values: Values) -> dict[str, Any]:
         return {target: as_stored(total(values), updater.target_var)}
 
-    return Operation(
-        updater.name, updater.clock, writes=frozenset({target}), step=step, invariants=total.invariants
-    )
+    return Operation(updater.name, updater.clock, writes=frozenset({target}), step=step, invariants=total.invariants)

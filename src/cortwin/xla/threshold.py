@@ -50,7 +50,7 @@ class SpikeEvaluator(Evaluator):
 
 
 @translates(Thresholder)
-def thresholder(runner: Thresholder, compilation: Compilation) -> Operation:
+def thresholder(runner: Any, compilation: Compilation) -> Operation:
     """Find the spikes of this step; they make their neurons refractory, if the group has refractoriness."""
     block = Block(runner, updated_code(runner, compilation), compilation)
     group, clock = runner.group, runner.clock
@@ -75,8 +75,4 @@ def thresholder(runner: Thresholder, compilation: Compilation) -> Operation:
             last_spike: jnp.where(now > 0, values[time], values[last_spike]),
         }
 
-    return Operation(
-        runner.name, clock, writes=frozenset(writes), step=step, hidden={spikes: np.zeros(n_neurons)}
-    )
-
-
+    return Operation(runner.name, clock, writes=frozenset(writes), step=step, hidden={spikes: np.zeros(n_neurons)})

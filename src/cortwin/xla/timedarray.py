@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,11 @@ from brian2.core.functions import Function
 from brian2.input.timedarray import TimedArray
 
 from cortwin.errors import CortwinError
+from cortwin.xla.indexing import take
 from cortwin.xla.registry import Values
 
 
-def is_timed_array(function: Function) -> bool:
+def is_timed_array(function: Function) -> TypeGuard[TimedArray]:
     """Whether a function in the code is a TimedArray."""
     return isinstance(function, TimedArray)
 
@@ -64,7 +65,7 @@ class TimedArrayFunction:
                     )
                 if row.ndim == 0:
                     now = jax.lax.dynamic_index_in_dim(samples, row, axis=0, keepdims=False)
-                    return now if np.array_equal(i, np.arange(n_columns)) else now[i]
+                    return take(now, i)
                 return samples[row, i]
             inside = (i >= 0) & (i < n_columns)  # outside, Brian2's C++ code gives NaN
             return jnp.where(inside, samples[row, jnp.clip(i, 0, n_columns - 1)], jnp.nan)
