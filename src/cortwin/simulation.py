@@ -5,25 +5,28 @@ Trials run in batches of a fixed size, one process a batch, so that a trial's nu
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from typing import Any
 
 import brian2
+import jax
 import numpy as np
 import xarray as xr
+from brian2.devices.device import reset_device
 from numpy.typing import NDArray
 
-from cortwin import cpp
+from cortwin import cpp, xla
 from cortwin.activity import activity
 from cortwin.builder import Layout, arrays, objects
 from cortwin.errors import CortwinError, RunFailed
-from cortwin.model import Model
+from cortwin.model import STIMULUS, Model
 
-ENGINES = ("cpp", "numpy")
+ENGINES = ("cpp", "xla", "numpy")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ def simulate(
 ) -> Simulation:
     """Simulate trials of the rate, tuning or spiking writing.
 
+    Sample k of the activity is the state at the end of the interval over which input k is held, and carries the time at
+    which that interval starts: input, activity and target of one step of the textbook have one time.
+
     Parameters
     ----------
     model, writing : what is simulated
@@ -72,7 +78,8 @@ def simulate(
     neurons_per_unit : LIF neurons that stand for one unit
     record_dt : seconds between recorded samples, the inputs' dt when None
     spikes : whether every spike is recorded
-    engine : ``"cpp"`` (compiled) or ``"numpy"`` (Brian2's own interpreter; needs no compiler)
+    engine : ``"cpp"`` (Brian2's code generation), ``"xla"`` (the differentiable second compiler) or ``"numpy"`` (Brian2's own
+        interpreter; needs no compiler)
     profile : compiler profile, ``"release"`` or ``"strict"``
     batch : trials per process, whatever the number of workers
     jobs : processes at a time
@@ -108,21 +115,21 @@ def simulate(
     samples = inputs.to_numpy()
     batches = [samples[first : first + batch] for first in range(0, len(samples), batch)]
     data = [arrays(model, writing, layout, values, part) for part in batches]
+    build_seconds = 0.0
     if engine == "cpp":
         program = cpp.build(model, writing, layout, profile)
         build_seconds = program.build_seconds
-        stop = threading.Event()
-
-        def work(part: dict[str, NDArray]) -> dict[str, NDArray]:
-            return cpp.run(program, part, timeout=timeout, stop=stop)
-    else:
-        build_seconds, jobs, stop = 0.0, 1, threading.Event()
-
-        def work(part: dict[str, NDArray]) -> dict[str, NDArray]:
-            return _interpret(model, writing, layout, part)
-
+    trials = [len(part) for part in batches]
     started = time.perf_counter()
-    results = _in_parallel(work, data, [len(part) for part in batches], jobs, stop, advance)
+    if engine == "cpp":
+        results = _in_parallel(program, data, trials, jobs, timeout, advance)
+    else:
+        through = _interpret if engine == "numpy" else _through_xla
+        results = []
+        for part, done in zip(data, trials, strict=True):
+            results.append(through(model, writing, layout, part))
+            if advance is not None:
+                advance(done)
     seconds = time.perf_counter() - started
     return Simulation(
         _activity(model, writing, layout, results, inputs),
@@ -133,51 +140,91 @@ def simulate(
 
 
 def _in_parallel(
-    work: Callable[[Any], Any],
-    data: list[Any],
+    program: cpp.Program,
+    data: list[dict[str, NDArray]],
     trials: list[int],
     jobs: int,
-    stop: threading.Event,
+    timeout: float | None,
     advance: Callable[[int], None] | None,
-) -> list[Any]:
-    """Run every batch, in order of the list; end the others when one fails or the user interrupts."""
+) -> list[dict[str, NDArray]]:
+    """Run every batch in a process of its own; end the others when one fails or the user interrupts."""
+    stop = threading.Event()
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        futures = [pool.submit(work, part) for part in data]
+        futures = [pool.submit(cpp.run, program, part, timeout=timeout, stop=stop) for part in data]
         try:
-            pending, reported = set(futures), set()
-            while pending:
-                done, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
-                for future in done - reported:
-                    future.result()
-                    reported.add(future)
-                    if advance is not None:
-                        advance(trials[futures.index(future)])
+            for future, done in zip(futures, trials, strict=True):
+                # A wait without a limit would hold back the user's interrupt.
+                while wait([future], timeout=0.2).not_done and not any(_failed(other) for other in futures):
+                    pass
+                if not future.done():
+                    continue
+                future.result()
+                if advance is not None:
+                    advance(done)
+            return [future.result() for future in futures]
         except BaseException:
             stop.set()
             for future in futures:
                 future.cancel()
             raise
-    return [future.result() for future in futures]
 
 
-def _interpret(model: Model, writing: str, layout: Layout, data: dict[str, NDArray]) -> dict[str, NDArray]:
-    """Run the same Brian2 objects with Brian2's NumPy code, without a compiler."""
+def _failed(future: Future) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is not None
+
+
+@contextlib.contextmanager
+def interpreted() -> Iterator[None]:
+    """Make Brian2 objects for its own interpreter with NumPy code, whatever device and target are active."""
     target = brian2.prefs.codegen.target
     brian2.prefs.codegen.target = "numpy"
     brian2.set_device("runtime")
     try:
+        yield
+    finally:
+        reset_device()
+        brian2.prefs.codegen.target = target
+
+
+def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDArray]) -> dict[str, NDArray]:
+    """Run the Brian2 objects of one trial through the second compiler, for every trial of the batch at once."""
+    single = replace(layout, trials=1)
+    own = {name: values[: len(values) // layout.trials] for name, values in data.items()}
+    steps = data[f"{STIMULUS}.values"].reshape(layout.input_steps, layout.trials, layout.inputs).transpose(1, 0, 2)
+    with interpreted():
+        network = objects(model, writing, single, {**own, f"{STIMULUS}.values": steps[0]})
+        program = xla.compile(network)
+        # One step more than the duration: see `cortwin.cpp.program.generate`.
+        n_steps = round(layout.duration / layout.dt) + 1
+        states = {name: values.reshape(layout.trials, -1) for name, values in data.items() if name in program.state}
+        states[f"{STIMULUS}.values"] = steps
+        found = jax.jit(jax.vmap(lambda values: program.simulate(values, n_steps)))(states)
+    results: dict[str, NDArray] = {}
+    for name, values in found.items():
+        if name.startswith("recorded_") and not name.endswith(".t"):
+            results[name] = np.asarray(values).transpose(1, 0, 2).reshape(values.shape[1], -1)
+    if "spikes.raster" in found:
+        trial, step, unit = np.nonzero(np.asarray(found["spikes.raster"]) > 0)
+        results["spikes.i"], results["spikes.t"] = trial * layout.sizes["neurons"] + unit, step * layout.dt
+    return _finite(results)
+
+
+def _interpret(model: Model, writing: str, layout: Layout, data: dict[str, NDArray]) -> dict[str, NDArray]:
+    """Run the same Brian2 objects with Brian2's NumPy code, without a compiler."""
+    with interpreted():
         network = objects(model, writing, layout, data)
         network.run((layout.duration + layout.dt) * brian2.second, namespace={})
-    finally:
-        brian2.reset_device()
-        brian2.prefs.codegen.target = target
-    results = {}
+    results: dict[str, NDArray] = {}
     for part in network.objects:
         if isinstance(part, brian2.StateMonitor):
             for variable in part.record_variables:
                 results[f"{part.name}.{variable}"] = np.asarray(getattr(part, variable)).T
         elif isinstance(part, brian2.SpikeMonitor):
             results["spikes.i"], results["spikes.t"] = np.asarray(part.i), np.asarray(part.t)
+    return _finite(results)
+
+
+def _finite(results: dict[str, NDArray]) -> dict[str, NDArray]:
     for name, values in results.items():
         if not np.isfinite(values).all():
             raise RunFailed(f"{np.count_nonzero(~np.isfinite(values))} numbers of {name} are not finite: is dt too large?")
@@ -186,14 +233,15 @@ def _interpret(model: Model, writing: str, layout: Layout, data: dict[str, NDArr
 
 def _activity(model: Model, writing: str, layout: Layout, results: list[Any], inputs: xr.DataArray) -> xr.Dataset:
     coordinates = {name: coordinate for name, coordinate in inputs.coords.items() if coordinate.dims == ("trial",)}
+    t_start = float(inputs["time"][0])
     found = {}
     for label, target in model.writing(writing).activity.items():
         name, _, variable = target.partition(".")
-        # The first sample is the initial state; sample k of the activity is the state at the end of its k-th interval.
+        # The monitor's first sample is the initial state, which no input has reached yet.
         blocks = [result[f"recorded_{name}.{variable}"][1:] for result in results]
         values = np.concatenate([block.reshape(len(block), layout.trials, -1).transpose(1, 0, 2) for block in blocks])
         found[label] = activity(
-            values[: inputs.sizes["trial"]], dt=layout.record_dt, t_start=layout.record_dt, coordinates=coordinates, name=label
+            values[: inputs.sizes["trial"]], dt=layout.record_dt, t_start=t_start, coordinates=coordinates, name=label
         )
         found[label].attrs["kind"] = "filtered_spikes" if writing == "spiking" and label == "r" else "rate"
     return xr.Dataset(found, attrs={"writing": writing, "model": model.name, "dt": layout.dt})
