@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
+import subprocess
 import time
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,7 @@ def compute(
     neurons: Annotated[tuple[int, ...], Parameter("neurons per unit", minimum=1)] = (1, 4),
     recording: Annotated[Path | None, Parameter("a file to compare with")] = None,
     wait: Annotated[Quantity, Parameter("wall time to pass before it ends", minimum=0 * second)] = 0 * second,
+    deaf: Annotated[bool, Parameter("whether signals cannot be heard meanwhile")] = False,
     helper: Annotated[Path | None, Parameter("file that receives the id of a helper process")] = None,
 ) -> Results:
     """Integrate, and let the first unit spike."""
@@ -42,13 +44,14 @@ def compute(
             bar.advance()
             bar.update(f"x = {x.max():.2f}")
     if helper is not None:
-        import subprocess
-
         process = subprocess.Popen(["sleep", "60"], start_new_session=True)
         helper.write_text(str(process.pid))
     if wait > 0 * second:
         print("waiting", flush=True)
-        _wait(float(wait))
+        if deaf:
+            # One long call that lets other threads run: no signal reaches Python before it is over.
+            hashlib.pbkdf2_hmac("sha256", b"", b"", int(2e6 * float(wait)))
+        time.sleep(float(wait))
     trial, step = np.nonzero(np.diff((x[:, :, 0] > 0.5).astype(int), axis=1) > 0)
     spikes = xr.Dataset(
         {
@@ -113,23 +116,6 @@ def report(results: Results) -> list[Section]:
             ],
         )
     ]
-
-
-def _wait(seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        # In one long call when asked to, as in a compiled loop: no Python instruction comes in between.
-        np.linalg.svd(np.ones((4, 4))) if "TOY_DEAF" not in os.environ else _deaf(seconds)
-
-
-def _deaf(seconds: float) -> None:
-    import ctypes
-
-    libc = ctypes.CDLL(None)
-    end = time.monotonic() + seconds
-    # usleep returns early on a signal; ctypes does not look at signals before the C call is over.
-    while time.monotonic() < end:
-        libc.sleep(int(seconds))
 
 
 if __name__ == "__main__":

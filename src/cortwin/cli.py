@@ -6,6 +6,7 @@ Everything heavy is imported inside the command that needs it, so that `--help` 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shlex
 import sys
@@ -36,12 +37,11 @@ THREAD_VARIABLES = (
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Recurrent networks and their biological twins.",
 )
-recording_app = typer.Typer(no_args_is_help=True, help="Look at recorded neural activity.")
+recording_app = typer.Typer(help="Look at recorded neural activity.")
 app.add_typer(recording_app, name="recording")
 
 
@@ -60,18 +60,20 @@ def _main(arguments: list[str]) -> int:
     guard = Guard()
     try:
         with guard:
-            status = app(args=arguments, prog_name="cortwin", standalone_mode=False, obj=_Call(guard, arguments))
-            with contextlib.suppress(BrokenPipeError):
-                sys.stdout.flush()
-            return status if isinstance(status, int) else 0
-    except BrokenPipeError:
-        # Who reads our output has left, as in `cortwin list | head -1`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+            # In two steps: the one call that typer has for both turns Ctrl+C into an exception of its own.
+            command = typer.main.get_command(app)
+            with command.make_context("cortwin", arguments, obj=_Call(guard, arguments)) as context:
+                command.invoke(context)
+            return 0
     except BaseException as error:
-        if debug and not isinstance(error, SystemExit):
+        if debug and not hasattr(error, "exit_code"):
             raise
         return _end(error)
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _discard_output()
 
 
 class _Call:
@@ -84,8 +86,9 @@ class _Call:
 
 def _end(error: BaseException) -> int:
     """Say in one line what went wrong, and choose the exit status."""
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else FAILURE
+    if isinstance(error, BrokenPipeError):
+        _discard_output()  # who reads our output has left, as in `cortwin list | head -1`
+        return 0
     if isinstance(error, KeyboardInterrupt):
         kill_children()
         _say_error(f"{error or 'interrupted (Ctrl+C)'}: {NOTHING_KEPT}")
@@ -94,8 +97,11 @@ def _end(error: BaseException) -> int:
         _say_error(str(error))
         return FAILURE
     if hasattr(error, "format_message"):  # wrong use of the command itself, said by typer
-        _say_error(f"{error.format_message()}; `cortwin --help` lists the commands")  # type: ignore[attr-defined]
+        message: str = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+        _say_error(f"{message}; see `cortwin --help`")
         return BAD_INPUT
+    if hasattr(error, "exit_code"):  # --help, --version, or a status that a command chose
+        return error.exit_code  # type: ignore[attr-defined]
     if isinstance(error, (CortwinError, ValueError, TypeError)):
         _say_error(str(error) or type(error).__name__)
         return BAD_INPUT
@@ -116,8 +122,18 @@ def _say_error(text: str) -> None:
 
 def _say(text: str, stream: Any = None) -> None:
     """Print a line; a reader who has left must not break a run."""
-    with contextlib.suppress(OSError, ValueError):
+    try:
         print(text, file=stream or sys.stdout, flush=True)
+    except OSError:
+        _discard_output()
+
+
+def _discard_output() -> None:
+    """Send what is still buffered nowhere, or Python would complain about it when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _prepare_streams() -> None:
@@ -130,7 +146,7 @@ def _prepare_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
         stream = getattr(sys, name)
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -145,12 +161,15 @@ def _console() -> Console:
 
 @app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
     if version:
         _say(f"cortwin {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        _say(context.get_help())
 
 
 @app.command(
@@ -177,28 +196,28 @@ def _run(
         typer.Option("--set", metavar="PARAMETER=VALUE", help="Set a parameter; also --PARAMETER VALUE."),
     ] = None,
 ) -> None:
-    """Run an experiment: compute, save, draw, report. `cortwin run NAME --help` lists its parameters."""
+    """Run an experiment; `run NAME --help` lists its parameters."""
     call: _Call = context.obj
     wants_help = any(word in ("--help", "-h") for word in (name, *context.args))
     if wants_help and (not name or name.startswith("-")):
         _help_without_experiment(context)
         return
     if not name or name.startswith("-"):
-        known = ", ".join(catalogue.entries(catalogue.EXPERIMENTS))
-        raise CortwinError(f"name the experiment first: cortwin run NAME [options]; there are {known}, or ./SCRIPT.py")
+        known = ", ".join([*catalogue.entries(catalogue.EXPERIMENTS), "./SCRIPT.py"])
+        raise CortwinError(f"name the experiment first, cortwin run NAME [options]: {known}")
 
-    # Without a terminal these can be told before anything heavy is imported.
-    options = {
-        "seed": _whole(seed, "--seed", 0),
-        "quick": quick,
-        "engine": engine,
-        **({"jobs": _whole(jobs, "--jobs", 1)} if jobs else {}),
-    }
     from cortwin.brian2_import import import_brian2
-    from cortwin.experiment import Run, execute, load_experiment
+    from cortwin.experiment import Run, default_jobs, execute, load_experiment
     from cortwin.parameters import resolve
     from cortwin.run_directory import destination
 
+    run = Run(
+        seed=_whole(seed, "--seed", 0),
+        quick=quick,
+        engine=engine,
+        jobs=_whole(jobs, "--jobs", 1) if jobs else default_jobs(),
+    )
+    limit = _positive(timeout, "--timeout") if timeout else None
     for note in import_brian2():
         _say(f"note: {note}", sys.stderr)
     experiment = load_experiment(name)
@@ -207,10 +226,9 @@ def _run(
         return
     given = _given(settings or [], context.args, experiment)
     values = resolve(experiment.declared, given, quick=quick)
-    run = Run(**options)
     target = destination(Path(out) if out else None, f"{experiment.name}-seed{run.seed}{'-quick' if quick else ''}")
-    if timeout:
-        call.guard.stop_after(_positive(timeout, "--timeout"))
+    if limit is not None:
+        call.guard.stop_after(limit)
     place = execute(experiment, values, run, target, command=call.command, guard=call.guard)
     if target.chosen and place != target.path:
         _say(f"note: {target.path} was taken by another run meanwhile", sys.stderr)
@@ -234,7 +252,7 @@ def _list() -> None:
 
 @app.command("show")
 def _show(directory: Annotated[str, typer.Argument(metavar="DIR", help="Directory of a finished run.")]) -> None:
-    """Show the command, the parameters and the metrics of a finished run."""
+    """Show the command, parameters and metrics of a run."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -268,7 +286,7 @@ def _figures(
     directory: Annotated[str, typer.Argument(metavar="DIR", help="Directory of a finished run.")],
     script: Annotated[str, typer.Option(metavar="FILE", help="Where the run's own script is now.")] = "",
 ) -> None:
-    """Draw the figures and the report of a finished run again, without running it."""
+    """Draw figures and report again, without running."""
     from cortwin.experiment import load_experiment, redraw
     from cortwin.manifest import hash_of
     from cortwin.run_directory import open_run
@@ -284,8 +302,10 @@ def _figures(
     _say(f"{_shown(finished.path)}: drew {', '.join(names) or 'nothing'}")
 
 
-@recording_app.callback()
-def _recording() -> None: ...
+@recording_app.callback(invoke_without_command=True)
+def _recording(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        _say(context.get_help())
 
 
 @recording_app.command("check")
@@ -293,14 +313,28 @@ def _check(file: Annotated[str, typer.Argument(metavar="FILE", help="Recording, 
     """Read a recording, and say what is in it or what is wrong with it."""
     from cortwin.tasks.recording import read_recording
 
-    if not Path(file).is_file():
-        raise CortwinError(f"there is no file {file!r}")
-    _say(f"{file}: {read_recording(Path(file)).summary()}")
+    recording = read_recording(Path(file))
+    rate, time = recording.rate, recording.rate["time"].to_numpy()
+    conditions, times, units = rate.shape
+    _say(f"{file} is a good recording")
+    _say(f"  rate           {conditions} conditions, {times} times, {units} units; mean {float(rate.mean()):.3g} Hz")
+    _say(
+        f"  time           {time[0]:.3g} to {time[-1]:.3g} s from movement onset, every {1e3 * rate.attrs['dt']:.3g} ms"
+    )
+    degrees = ", ".join(f"{math.degrees(angle):.4g}" for angle in sorted(rate["direction"].to_numpy()))
+    _say(f"  direction      {degrees} degrees")
+    speed = (recording.hand_velocity**2).sum("output").max() ** 0.5
+    _say(f"  hand_velocity  peak speed {float(speed):.3g}")
+    for name in ("hand_position", "joint_angle", "movement_end"):
+        _say(f"  {name:13}  {'left out' if getattr(recording, name) is None else 'present'}")
 
 
 @app.command("cache")
 def _cache(clear: Annotated[bool, typer.Option("--clear", help="Remove all builds.")] = False) -> None:
     """Show or clear the cache of compiled models."""
+    from cortwin.brian2_import import import_brian2
+
+    import_brian2()
     from cortwin.cpp import cache
 
     if clear:
@@ -313,7 +347,7 @@ def _cache(clear: Annotated[bool, typer.Option("--clear", help="Remove all build
 
 @app.command("doctor")
 def _doctor() -> None:
-    """Say what is installed, whether a build works, and what to do if not."""
+    """Check the installation, and say what to do."""
     from cortwin.doctor import examine
 
     broken = []

@@ -109,8 +109,10 @@ def _program(what: str, command: str, advice: str) -> Finding:
 
 
 def _cache() -> Finding:
-    from cortwin.cpp import cache
-
+    try:
+        from cortwin.cpp import cache
+    except ImportError as error:
+        return Finding("build cache", f"cannot be imported: {error}", False, "mend what is marked above")
     path, entries, size = cache.summary()
     nearest = path
     while not nearest.exists() and nearest != nearest.parent:
@@ -126,7 +128,9 @@ def _cache() -> Finding:
 
 
 def _build() -> Finding:
-    from cortwin.cpp import doctor
-
+    try:
+        from cortwin.cpp import doctor
+    except ImportError as error:
+        return Finding("a real build", f"cannot be tried: {error}", False, "mend what is marked above")
     ok, message = doctor.try_build()
     return Finding("a real build", message, ok, "mend what is marked above, or use --engine numpy")

@@ -287,6 +287,8 @@ def redraw(finished: FinishedRun, experiment: Experiment) -> list[str]:
 
     results = finished.results()
     finished.require(PARAMETERS, TIMINGS)
+    if (finished.path / FIGURES).is_symlink():
+        raise CortwinError(f"{finished.path / FIGURES} is a link out of the run: remove it and draw again")
     drawings = experiment.draw(results)
     facts = {key: value for key, value in finished.manifest.items() if key != "files"}
     with staging(Destination(finished.path, chosen=True)) as folder:
@@ -341,7 +343,8 @@ def run_script(file: str) -> None:
     has imported it before it comes here.
     """
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "cortwin", "run", file, *sys.argv[1:]])
+    # -P: nothing is imported from the current folder by accident.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "cortwin", "run", file, *sys.argv[1:]])
 
 
 def _import_script(script: Path) -> ModuleType:

@@ -71,7 +71,7 @@ def write_report(
     )
     style = (Path(__file__).parent / STYLE).read_text(encoding="utf-8")
     page = environment.get_template(TEMPLATE).render(
-        title=summary or facts["experiment"],
+        title=summary.removesuffix(".") or facts["experiment"],
         facts=facts,
         command=shlex.join(facts["command"]),
         parameters=parameters,
@@ -79,12 +79,13 @@ def write_report(
         metrics=[(name, numbers.cell(name, 6)) for name in sorted(results.metrics)],
         timings=[(name, f"{seconds:.2f}") for name, seconds in _timings(folder)],
         versions=facts["versions"],
+        records={name: _words(value) for name, value in facts["records"].items()},
         memory=_gibibytes(facts["machine"].get("memory_bytes")),
         # Markup: both come from this package, not from an experiment.
         style=Markup(style),
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
-    (folder / REPORT).write_text(page, encoding="utf-8")
+    (folder / REPORT).write_text(page, encoding="utf-8", errors="replace")
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,15 @@ def _timings(folder: Path) -> list[tuple[str, float]]:
     timings = result_files.read_json(folder / TIMINGS)
     total = timings.pop("total", None)
     return [*timings.items(), *([("total", total)] if total is not None else [])]
+
+
+def _words(value: Any) -> str:
+    """A record of the manifest on one line."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {_words(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_words(item) for item in value)
+    return str(value)
 
 
 def _gibibytes(count: int | None) -> str:

@@ -35,7 +35,8 @@ _ARRAY = "cortwin_array"
 def write_json(file: Path, content: Any) -> None:
     """Write JSON with sorted keys, so that equal content gives equal bytes."""
     text = json.dumps(content, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False)
-    file.write_text(text + "\n", encoding="utf-8")
+    # A file name may hold bytes that are no text; JSON has an escape for them.
+    file.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def write_results(folder: Path, results: Results) -> None:

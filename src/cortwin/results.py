@@ -44,16 +44,16 @@ class Results:
     metrics : name -> number, bool or None. A number that is not finite is stored as null, with its reason
     reasons : name of a metric -> why it has no number
     tables : name -> rows, each a mapping of column -> number, text, bool or None
-    activity : name -> labelled arrays, dimensions (trial, time, unit)
+    activity : name -> DataArray (trial, time, unit), or a Dataset of them
     spikes : name -> Dataset of events: `trial`, `unit`, `time` in s, over the dimension `event`
     weights : name -> numeric array
     notes : small JSON-able objects that the drawings need, for instance the equations that ran
     """
 
-    metrics: dict[str, float | int | bool | None] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    activity: dict[str, xr.DataArray | xr.Dataset] = field(default_factory=dict)
+    activity: dict[str, Any] = field(default_factory=dict)
     spikes: dict[str, xr.Dataset] = field(default_factory=dict)
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
