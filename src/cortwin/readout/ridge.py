@@ -71,9 +71,8 @@ class RidgeReadout(RegressorMixin, MultiOutputMixin, BaseEstimator):
         X, y = validated_rows_and_targets(self, X, y)
         if self.penalty == "nested":
             self.cv_error_ = self._held_out_error(X, y, groups)
-            ascending = np.argsort(self.penalties)
-            best = ascending[::-1][np.argmin(self.cv_error_[ascending[::-1]])]
-            self.penalty_ = float(self.penalties[best])
+            descending = np.argsort(self.penalties)[::-1]
+            self.penalty_ = float(self.penalties[descending[np.argmin(self.cv_error_[descending])]])
         else:
             self.penalty_ = _checked(self.penalty)
         self.ridge_ = Ridge(alpha=self.penalty_, solver=SOLVER).fit(X, y)
