@@ -25,6 +25,7 @@ from brian2.units.fundamentalunits import DimensionMismatchError
 from cortwin.errors import CortwinError
 from cortwin.xla.expressions import Evaluator, names_in, parse
 from cortwin.xla.indexing import take
+from cortwin.xla.timedarray import TimedArrayFunction
 
 if TYPE_CHECKING:
     from cortwin.xla.compiler import Compilation
@@ -230,7 +231,7 @@ class Execution:
         def find(name: str) -> Callable[..., Any]:
             function = self.block.functions[name]
             # A TimedArray reads its samples from the values, so that they can be replaced and differentiated.
-            return function.at(values) if hasattr(function, "at") else function
+            return function.at(values) if isinstance(function, TimedArrayFunction) else function
 
         return find
 
