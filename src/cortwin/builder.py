@@ -245,14 +245,14 @@ def connections(
     )
 
 
-def synaptic_events(model: Model, layout: Layout, spikes: int) -> int:
-    """Return the synaptic events of a number of spikes, counted for the explicit network.
+def synaptic_events(model: Model, spikes: int, neurons: int) -> int:
+    """Return the synaptic events of a number of spikes, counted for the explicit network of that many neurons.
 
     In the network with one synapse from each neuron to each neuron of every unit it drives, a spike arrives at all of them.
     """
-    text = model.spiking
-    recurrent = any(pathway.connect == "all_to_all" and pathway.source != "input" for pathway in text.pathways.values())
-    return spikes * layout.sizes["neurons"] if recurrent else spikes
+    pathways = model.writing("spiking").pathways.values()
+    recurrent = any(pathway.connect == "all_to_all" and pathway.source == pathway.target for pathway in pathways)
+    return spikes * neurons if recurrent else spikes
 
 
 def _with_links(equations: str, linked: Mapping[str, str]) -> str:

@@ -25,6 +25,7 @@ jax.config.update("jax_enable_x64", True)
 
 # A network is simulated for one trial after another; these name the sizes that repeat with every trial.
 SIZES = ("inputs", "units", "outputs", "neurons")
+WRITINGS = ("rate", "tuning", "spiking")
 CONNECTIONS = ("all_to_all", "one_to_one", "convergent")
 STIMULUS = "stimulus"
 
@@ -122,8 +123,15 @@ class Ensemble:
 
 
 @dataclass(frozen=True)
+class Lacking:
+    """A writing that a page does not have, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Model:
-    """One network in its three writings.
+    """One network in its three writings; a writing that it lacks says why (`Lacking`).
 
     Parameters
     ----------
@@ -143,15 +151,15 @@ class Model:
     """
 
     name: str
-    textbook: Textbook
-    rate: Writing
-    tuning: Writing
-    spiking: Writing
+    textbook: Textbook | Lacking
+    rate: Writing | Lacking
+    tuning: Writing | Lacking
+    spiking: Writing | Lacking
     shapes: Mapping[str, tuple[str, ...]]
     trained: type
     initial: Callable[..., Any]
     constants: Mapping[str, brian2.Quantity]
-    ensemble: Ensemble
+    ensemble: Ensemble | Lacking
 
     def __post_init__(self) -> None:
         """Check everything that can be checked without sizes."""
@@ -163,14 +171,44 @@ class Model:
             unknown = [size for size in shape if size not in SIZES]
             if unknown:
                 raise CortwinError(f"{self.name}: the shape of {name} names '{unknown[0]}', not one of {', '.join(SIZES)}")
-        for name in ("rate", "tuning", "spiking"):
-            _check_writing(getattr(self, name), self, f"{self.name}, {name} writing")
+        for name in WRITINGS:
+            if not isinstance(getattr(self, name), Lacking):
+                _check_writing(getattr(self, name), self, f"{self.name}, {name} writing")
 
     def writing(self, name: str) -> Writing:
         """Return the biological writing of that name: ``"rate"``, ``"tuning"`` or ``"spiking"``."""
-        if name not in ("rate", "tuning", "spiking"):
-            raise CortwinError(f"{self.name}: there is no writing '{name}'; there are rate, tuning, spiking")
-        return getattr(self, name)
+        if name not in WRITINGS:
+            raise CortwinError(f"{self.name}: there is no writing '{name}'; there are {', '.join(WRITINGS)}")
+        found = getattr(self, name)
+        if isinstance(found, Lacking):
+            raise CortwinError(f"{self.name} has no {name} writing: {found.reason}")
+        return found
+
+    def recurrence(self) -> Textbook:
+        """Return the textbook writing."""
+        if isinstance(self.textbook, Lacking):
+            raise CortwinError(f"{self.name} has no textbook writing: {self.textbook.reason}")
+        return self.textbook
+
+    def sizes(self, values: Mapping[str, Any]) -> dict[str, int]:
+        """Return the sizes that the given arrays have: ``units``, ``inputs``, ``outputs``; 1 where no array tells.
+
+        Raises
+        ------
+        CortwinError
+            When an array has the wrong number of dimensions.
+        """
+        sizes = dict.fromkeys(("inputs", "units", "outputs"), 1)
+        for name, symbols in self.shapes.items():
+            if name not in values or "neurons" in symbols:
+                continue
+            shape = np.shape(values[name])
+            if len(shape) != len(symbols):
+                raise CortwinError(f"{name} has the shape {shape}, expected ({', '.join(symbols)})")
+            for symbol, size in zip(symbols, shape, strict=True):
+                # The first array tells; `check_array` finds the ones that disagree with it.
+                sizes[symbol] = size if sizes[symbol] == 1 else sizes[symbol]
+        return sizes
 
     def with_constants(self, **constants: brian2.Quantity) -> Model:
         """Return the model with other physical constants, of the same units."""

@@ -98,12 +98,8 @@ def simulate(
     if inputs.sizes["trial"] < 1:
         raise CortwinError("inputs have no trial")
     input_dt = float(inputs.attrs["dt"])
-    parameters = np.asarray(values["W_out"]) if "W_out" in values else np.zeros((1, 1))
-    units = np.asarray(values["b"]).size
     layout = Layout(
-        inputs=inputs.sizes["input"],
-        units=units,
-        outputs=parameters.shape[0],
+        **model.sizes(values) | {"inputs": inputs.sizes["input"]},
         neurons_per_unit=neurons_per_unit,
         trials=batch,
         dt=dt,

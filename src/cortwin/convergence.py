@@ -1,0 +1,75 @@
+"""Rung R3: how the rate text approaches its differential equation as dt goes to zero."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.integrate import solve_ivp
+
+from cortwin.model import Model
+from cortwin.simulation import simulate
+
+
+def adaptive_solution(model: Model, parameters: Any, inputs: xr.DataArray, *, rtol: float = 1e-10) -> NDArray[np.float64]:
+    """Solve the textbook's differential equation, ``tau dx/dt = step(x, u, alpha = 1) - x``, with an adaptive solver.
+
+    The solver (`scipy.integrate.solve_ivp`, DOP853: Hairer, Norsett & Wanner 1993, doi:10.1007/978-3-540-78862-1) starts
+    anew wherever the input jumps, at each of its samples.
+
+    Parameters
+    ----------
+    model, parameters : the network
+    inputs : (trial, time, input) DataArray, each sample held for its dt
+    rtol : relative tolerance; the absolute one is a hundredth of it
+
+    Returns
+    -------
+    (trial, time, unit) ndarray : x at the end of each sample
+    """
+    samples, dt, tau = inputs.to_numpy(), float(inputs.attrs["dt"]), float(model.constants["tau"])
+    step = model.recurrence().step
+    shape = (len(samples), np.asarray(parameters.x0).size)
+    target = jax.jit(jax.vmap(lambda x, u: step(parameters, x, u, 1.0)))
+    state = np.tile(np.asarray(parameters.x0), shape[0])
+    solution = np.empty((samples.shape[1], *shape))
+    for k in range(samples.shape[1]):
+        u = samples[:, k]
+
+        def slope(_: float, x: NDArray, u: NDArray = u) -> NDArray:
+            return (np.asarray(target(x.reshape(shape), u)).ravel() - x) / tau
+
+        state = solve_ivp(slope, (0.0, dt), state, method="DOP853", rtol=rtol, atol=rtol / 100).y[:, -1]
+        solution[k] = state.reshape(shape)
+    return solution.transpose(1, 0, 2)
+
+
+def convergence(
+    model: Model, parameters: Any, inputs: xr.DataArray, steps: Sequence[float], **options: Any
+) -> tuple[list[dict[str, float]], float]:
+    """Measure the error of the rate text at several dt against the adaptive solution.
+
+    Parameters
+    ----------
+    model, parameters, inputs : as in `adaptive_solution`
+    steps : dt in seconds, each a divisor of the inputs' dt
+    options : engine, batch and jobs of `cortwin.simulation.simulate`
+
+    Returns
+    -------
+    rows : ``dt`` and ``error``, the RMS error over the standard deviation of the solution
+    slope : of log error on log dt, by least squares; 1 for forward Euler
+    """
+    reference = adaptive_solution(model, parameters, inputs)
+    rows = []
+    for dt in steps:
+        found = simulate(
+            model, "rate", parameters._asdict(), inputs, dt=dt, record_dt=float(inputs.attrs["dt"]), **options
+        ).activity["x"]
+        rows.append({"dt": dt, "error": float(np.sqrt(np.mean((found.to_numpy() - reference) ** 2)) / reference.std())})
+    logs = np.log([[row["dt"], row["error"]] for row in rows])
+    return rows, float(np.polyfit(logs[:, 0], logs[:, 1], 1)[0])

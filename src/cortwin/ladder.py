@@ -1,0 +1,271 @@
+"""The ladder: from the document's formula to spikes in small rungs, with a measured distance at every one.
+
+R0  the textbook recurrence, h_t = f(W h_{t-1} + U u_t + b)
+R1  its leaky form in the current x, alpha = dt / tau; the same as R0 at alpha = 1
+R2  the Brian2 rate text, forward Euler at the textbook's dt
+R3  the rate text at a fine dt
+R4  f replaced by the decoded tuning curves of n LIF neurons per unit: rates, no spikes
+R5  the n LIF neurons spike
+
+The input is held over one step of the textbook at every finer dt. Distances are taken on x: the RMS of the difference over
+the standard deviation of the reference, over all units, times and trials (`cortwin.analysis.nrmse`). ``step`` is the
+distance to the rung before, ``total`` to R1, ``nrmse`` of R4 and R5 to R3, which has their dt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import brian2
+import numpy as np
+import xarray as xr
+
+from cortwin.analysis import correlation_per_unit, nrmse
+from cortwin.builder import synaptic_events
+from cortwin.ensemble import LIF, ensembles
+from cortwin.errors import CortwinError
+from cortwin.model import Model
+from cortwin.simulation import Simulation, simulate
+from cortwin.training import run_recurrence, run_textbook
+
+
+@dataclass(frozen=True)
+class Spiking:
+    """How units are written as LIF neurons.
+
+    Parameters
+    ----------
+    dt : integration step in seconds
+    max_rates : range in Hz of the neurons' rates at the end of their unit's range
+    """
+
+    dt: float = 1e-4
+    max_rates: tuple[float, float] = (100.0, 200.0)
+
+    def arrays(
+        self, model: Model, parameters: Any, activity: xr.DataArray, neurons_per_unit: int, seed: np.random.SeedSequence
+    ) -> dict[str, Any]:
+        """Return every array of the tuning and the spiking writing, parameters included.
+
+        Parameters
+        ----------
+        model, parameters : the network
+        activity : (trial, time, unit) currents x that the ensembles have to represent
+        neurons_per_unit : LIF neurons that stand for one unit
+        seed : the same seed and number of neurons draw the same neurons
+        """
+        lif = LIF(float(model.constants["tau_m"]), float(model.constants["t_ref"]), self.dt)
+        generator = np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, neurons_per_unit)))
+        drawn = ensembles(
+            model.ensemble.function,
+            activity.to_numpy(),
+            np.asarray(parameters.x0),
+            neurons_per_unit,
+            lif,
+            generator,
+            max_rates=self.max_rates,
+        )
+        return {**parameters._asdict(), **drawn}
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One rung: its row of numbers and its activity.
+
+    ``row`` has ``rung``, ``neurons_per_unit``, ``dt``, ``step``, ``total``, ``nrmse``, ``max_abs_error`` (to the rung before),
+    ``correlation`` and ``correlation_min`` (mean and least over units, with R1), ``loss`` (of the textbook's own readout),
+    ``spikes``, ``rate`` (Hz per neuron), ``synaptic_events``, ``seconds``, ``build_seconds``, ``engine``.
+    """
+
+    row: dict[str, Any]
+    activity: xr.Dataset
+    spikes: xr.Dataset | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the rung, with the number of neurons where there are several: ``"R5.16"``."""
+        neurons = self.row["neurons_per_unit"]
+        return self.row["rung"] if neurons is None else f"{self.row['rung']}.{neurons}"
+
+
+def climb(
+    model: Model,
+    parameters: Any,
+    inputs: xr.DataArray,
+    target: xr.DataArray,
+    *,
+    represented: xr.DataArray | None = None,
+    neurons: Sequence[int] = (1, 4, 16, 64, 256),
+    spiking: Spiking | None = None,
+    seed: np.random.SeedSequence,
+    engines: Callable[[str, int], str] = lambda writing, neurons: "cpp",
+    batch: int = 8,
+    jobs: int = 1,
+    advance: Callable[[int], None] | None = None,
+) -> list[Rung]:
+    """Climb the ladder with one network and one set of trials.
+
+    Parameters
+    ----------
+    model, parameters : the network
+    inputs : (trial, time, input) DataArray; its dt is the textbook's step
+    target : (trial, time, output) DataArray, for the readout's loss
+    represented : (trial, time, unit) currents that set the ensembles' ranges; R1's own when None
+    neurons : neurons per unit of R4 and R5
+    spiking : how units are written as neurons
+    seed : for the drawing of neurons
+    engines : engine by writing and neurons per unit
+    batch, jobs, advance : as in `cortwin.simulation.simulate`
+
+    Returns
+    -------
+    list of Rung : R0, R1, R2, R3, then R4 and R5 for each number of neurons
+
+    Raises
+    ------
+    CortwinError
+        When there is no neuron number, or alpha = dt / tau is above 1.
+    """
+    if not neurons or min(neurons) < 1:
+        raise CortwinError(f"neurons per unit are {tuple(neurons)}, must be at least one number of at least 1")
+    settings = spiking or Spiking()
+    dt, alpha = float(inputs.attrs["dt"]), float(inputs.attrs["dt"]) / float(model.constants["tau"])
+    textbook = run_textbook(model, parameters, inputs, alpha)
+    common: dict[str, Any] = {"batch": batch, "jobs": jobs, "advance": advance}
+
+    def rung(name: str, found: Simulation, engine: str, dt: float, before: Rung, n: int | None = None, **extra: Any) -> Rung:
+        row = {
+            "rung": name,
+            "neurons_per_unit": n,
+            "dt": dt,
+            "step": nrmse(before.activity["x"], found.activity["x"]),
+            "max_abs_error": float(np.abs(found.activity["x"] - before.activity["x"]).max()),
+            **_against(model, parameters, textbook, found.activity, target),
+            "nrmse": None,
+            "spikes": None,
+            "rate": None,
+            "synaptic_events": None,
+            "seconds": found.seconds,
+            "build_seconds": found.build_seconds,
+            "engine": engine,
+        }
+        return Rung(row | extra, found.activity, found.spikes)
+
+    rungs = _textbook_rungs(model, parameters, inputs, target, textbook)
+    values = parameters._asdict()
+    for name, step in (("R2", dt), ("R3", settings.dt)):
+        engine = engines(f"rate {name}", 1)
+        found = simulate(model, "rate", values, inputs, dt=step, record_dt=dt, engine=engine, **common)
+        rungs.append(rung(name, found, engine, step, rungs[-1]))
+    reference = rungs[-1]
+    for n in neurons:
+        arrays = settings.arrays(model, parameters, textbook["x"] if represented is None else represented, n, seed)
+        before = reference
+        for name, writing in (("R4", "tuning"), ("R5", "spiking")):
+            engine = engines(writing, n)
+            found = simulate(
+                model,
+                writing,
+                arrays,
+                inputs,
+                dt=settings.dt,
+                record_dt=dt,
+                neurons_per_unit=n,
+                spikes=writing == "spiking",
+                engine=engine,
+                **common,
+            )
+            extra: dict[str, Any] = {"nrmse": nrmse(reference.activity["x"], found.activity["x"])}
+            if found.spikes is not None:
+                extra |= _cost(model, found.spikes)
+            before = rung(name, found, engine, settings.dt, before, n, **extra)
+            rungs.append(before)
+    return rungs
+
+
+def floor(
+    model: Model,
+    parameters: Any,
+    inputs: xr.DataArray,
+    reference: xr.DataArray,
+    represented: xr.DataArray,
+    neurons_per_unit: int,
+    spiking: Spiking,
+    seed: np.random.SeedSequence,
+    **common: Any,
+) -> dict[str, float]:
+    """Measure what is left of the distance at many neurons: take away one cause at a time.
+
+    Returns
+    -------
+    dict with the NRMSE against R3 ``as_run``; ``decoder``: tuning curves in place of spikes; ``without_anticipation``: the
+    neurons hear x itself, so that the lag of tau_s is back; ``half_grid``: spikes on a grid of half the dt;
+    ``half_tau_s``: with half the synaptic time constant
+    """
+    arrays = spiking.arrays(model, parameters, represented, neurons_per_unit, seed)
+
+    def distance(variant: Model, writing: str, settings: Spiking, values: dict[str, Any]) -> float:
+        found = simulate(
+            variant,
+            writing,
+            values,
+            inputs,
+            dt=settings.dt,
+            record_dt=float(inputs.attrs["dt"]),
+            neurons_per_unit=neurons_per_unit,
+            **common,
+        )
+        return nrmse(reference, found.activity["x"])
+
+    finer = replace(spiking, dt=spiking.dt / 2)
+    fast = model.with_constants(
+        tau_s=model.constants["tau_s"] / 2, lead=model.constants["lead"] - model.constants["tau_s"] / 2
+    )
+    return {
+        "as_run": distance(model, "spiking", spiking, arrays),
+        "decoder": distance(model, "tuning", spiking, arrays),
+        "without_anticipation": distance(model.with_constants(lead=0 * brian2.second), "spiking", spiking, arrays),
+        "half_grid": distance(
+            model, "spiking", finer, finer.arrays(model, parameters, represented, neurons_per_unit, seed)
+        ),
+        "half_tau_s": distance(fast, "spiking", spiking, arrays),
+    }
+
+
+def _textbook_rungs(model: Model, parameters: Any, inputs: xr.DataArray, target: xr.DataArray, textbook: xr.Dataset) -> list[Rung]:
+    """Return R0, measured where it is defined (alpha = 1), and R1."""
+    printed = run_recurrence(model, parameters, inputs)
+    leaky = run_textbook(model, parameters, inputs, 1.0)
+    blank = dict.fromkeys(("nrmse", "spikes", "rate", "synaptic_events", "seconds", "build_seconds"))
+    shared = {"neurons_per_unit": None, "dt": float(inputs.attrs["dt"]), "engine": "xla", **blank}
+    first = {"rung": "R0", "step": None, "max_abs_error": None, **dict.fromkeys(("total", "correlation", "correlation_min", "loss"))}
+    identity = {
+        "rung": "R1",
+        "step": nrmse(printed["r"], leaky["r"]),
+        "max_abs_error": float(np.abs(leaky["r"] - printed["r"]).max()),
+        **_against(model, parameters, textbook, textbook, target),
+    }
+    return [Rung(shared | first, printed), Rung(shared | identity, textbook)]
+
+
+def _against(model: Model, parameters: Any, textbook: xr.Dataset, found: xr.Dataset, target: xr.DataArray) -> dict[str, Any]:
+    correlation = correlation_per_unit(textbook["x"], found["x"]).to_numpy()
+    r = found["r"].to_numpy()
+    y = r @ np.asarray(parameters.W_out).T + np.asarray(parameters.b_out)
+    return {
+        "total": nrmse(textbook["x"], found["x"]),
+        "correlation": float(np.nanmean(correlation)),
+        "correlation_min": float(np.nanmin(correlation)),
+        "loss": float(np.mean((y - target.to_numpy()) ** 2)),
+    }
+
+
+def _cost(model: Model, spikes: xr.Dataset) -> dict[str, Any]:
+    count, attributes = spikes.sizes["event"], spikes.attrs
+    return {
+        "spikes": count,
+        "rate": count / (attributes["n_trials"] * attributes["n_units"] * attributes["duration"]),
+        "synaptic_events": synaptic_events(model, count, attributes["n_units"]),
+    }
