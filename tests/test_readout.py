@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_limits
 
 from cortwin.activity import activity
 from cortwin.readout import (
@@ -104,6 +105,17 @@ def test_holding_out_conditions_chooses_otherwise_than_holding_out_samples():
     assert by_sample.cv_error_.min() < 0.02  # the noise, 0.01
     assert by_condition.penalty_ > 100
     assert by_condition.cv_error_.min() > 0.5  # the variance of y, about 1: nothing can be known
+
+
+def test_the_number_of_threads_changes_no_bit():
+    X, y, groups = rows(n_samples=840, n_features=150)
+    fits = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads, user_api="blas"):
+            readout = RidgeReadout("nested").fit(X, y, groups)
+            fits.append((readout.coef_, readout.cv_error_, readout.predict(X)))
+    for one, two in zip(*fits, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_more_features_than_samples_and_constant_features():
