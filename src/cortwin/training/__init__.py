@@ -1,0 +1,17 @@
+"""Training: backpropagation through time, through the textbook step or through the rate text."""
+
+from __future__ import annotations
+
+from cortwin.training.fit import Fit as Fit
+from cortwin.training.fit import fit as fit
+from cortwin.training.forward import outputs as outputs
+from cortwin.training.forward import recurrence_activity as recurrence_activity
+from cortwin.training.forward import run_textbook as run_textbook
+from cortwin.training.forward import textbook_activity as textbook_activity
+from cortwin.training.loss import Penalties as Penalties
+from cortwin.training.loss import mean_squared_error as mean_squared_error
+from cortwin.training.loss import penalty as penalty
+from cortwin.training.optimizers import OPTIMIZERS as OPTIMIZERS
+from cortwin.training.optimizers import SCHEDULES as SCHEDULES
+from cortwin.training.optimizers import make_optimizer as make_optimizer
+from cortwin.training.options import Options as Options

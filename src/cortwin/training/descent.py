@@ -1,0 +1,105 @@
+"""Updates of the parameters, many in one compiled call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from cortwin.model import Model
+from cortwin.training.forward import outputs
+from cortwin.training.loss import mean_squared_error, penalty
+from cortwin.training.options import Options
+
+# (parameters, inputs) -> x, h
+Forward = Callable[[Any, Any], tuple[jax.Array, jax.Array]]
+
+
+class Samples(NamedTuple):
+    """What a network is trained on: inputs (trial, time, input), target (trial, time, output), mask (trial, time)."""
+
+    inputs: Any
+    target: Any
+    mask: Any
+
+    def of(self, trials: Any) -> Samples:
+        """Return some of the trials."""
+        return Samples(self.inputs[trials], self.target[trials], self.mask[trials])
+
+
+class Descent(NamedTuple):
+    """What an update changes.
+
+    ``good`` are the latest parameters whose loss was finite, ``failed`` says that no further update is made.
+    """
+
+    parameters: Any
+    good: Any
+    optimizer: Any
+    failed: Any
+
+
+def error(model: Model, forward: Forward, parameters: Any, samples: Samples) -> jax.Array:
+    """Return the error of the output, without penalties."""
+    _, h = forward(parameters, samples.inputs)
+    return mean_squared_error(outputs(model, parameters, h), samples.target, samples.mask)
+
+
+def loss(
+    model: Model, forward: Forward, alpha: float, options: Options, parameters: Any, samples: Samples
+) -> tuple[jax.Array, jax.Array]:
+    """Return the loss, whose gradient training follows, and the error that is part of it."""
+    _, h = forward(parameters, samples.inputs)
+    of_output = mean_squared_error(outputs(model, parameters, h), samples.target, samples.mask)
+    return of_output + penalty(options.penalties, parameters, h, alpha), of_output
+
+
+def descend(
+    model: Model,
+    forward: Forward,
+    optimizer: optax.GradientTransformation,
+    alpha: float,
+    options: Options,
+    start: Descent,
+    samples: Samples,
+    batches: jax.Array,
+) -> tuple[Descent, dict[str, jax.Array]]:
+    """Make one update per mini-batch, up to the first loss or gradient that is not finite.
+
+    Parameters
+    ----------
+    batches : (update, trial) numbers of trials
+
+    Returns
+    -------
+    end : after the last update
+    records : (update,) arrays ``loss``, ``error``, ``gradient_norm``, of the parameters before each update
+    """
+
+    def update(now: Descent, trials: jax.Array) -> tuple[Descent, dict[str, jax.Array]]:
+        def of(parameters: Any) -> tuple[jax.Array, jax.Array]:
+            return loss(model, forward, alpha, options, parameters, samples.of(trials))
+
+        (value, of_output), gradient = jax.value_and_grad(of, has_aux=True)(now.parameters)
+        gradient = gradient._replace(**{name: jnp.zeros_like(getattr(gradient, name)) for name in options.fixed})
+        norm = optax.global_norm(gradient)
+        change, state = optimizer.update(gradient, now.optimizer, now.parameters)
+        changed = optax.apply_updates(now.parameters, change)
+
+        failed = now.failed | ~(jnp.isfinite(value) & jnp.isfinite(norm))
+        end = Descent(
+            parameters=_select(failed, now.parameters, changed),
+            good=_select(now.failed | ~jnp.isfinite(value), now.good, now.parameters),
+            optimizer=_select(failed, now.optimizer, state),
+            failed=failed,
+        )
+        return end, {"loss": value, "error": of_output, "gradient_norm": norm}
+
+    return jax.lax.scan(update, start, batches)
+
+
+def _select(condition: jax.Array, if_true: Any, if_false: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), if_true, if_false)
