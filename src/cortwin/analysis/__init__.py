@@ -1,4 +1,9 @@
-"""Analyses of labelled activity and of spikes: NumPy and SciPy, nothing else; no engine is imported here."""
+"""Analyses of labelled activity and of spikes, on NumPy and SciPy alone; no engine is imported here.
+
+Activity is (trial, time, unit). Where a function speaks of conditions, each trial is one: `condition_average` makes it
+so. A measure that has no value is NaN and says why: numbers through `reason_of`, arrays in ``attrs["reason"]``, results
+with several fields in ``reason``.
+"""
 
 from cortwin.analysis.cca import CanonicalMaps as CanonicalMaps
 from cortwin.analysis.cca import fit_cca as fit_cca

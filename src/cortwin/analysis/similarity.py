@@ -161,7 +161,7 @@ def _folds(x: np.ndarray, y: np.ndarray, mean_removed: bool):
         pair = []
         for values in (x, y):
             train, test = np.delete(values, held_out, axis=0), values[held_out]
-            if mean_removed:
+            if mean_removed:  # the held-out condition's own share in the mean would only scale what is left of it
                 mean = train.mean(axis=0)
                 train, test = train - mean, test - mean
             pair += [_samples(train), test]

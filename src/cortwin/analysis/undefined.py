@@ -30,10 +30,6 @@ class Undefined(float):
         """Show the reason with the NaN."""
         return f"nan ({self.reason})"
 
-    def __getnewargs__(self) -> tuple[str]:  # type: ignore[override]
-        """Let copies, and results that another process sends back, keep the reason."""
-        return (self.reason,)
-
 
 def reason_of(value: float) -> str:
     """Return why a measure is NaN, or an empty string."""
