@@ -209,9 +209,10 @@ def jpca(
         numbers = dict.fromkeys(("r2", "r2_skew", "frequency", "variance", "variance_plane"), nan)
         rank, M, M_skew = 0, np.zeros((0, 0)), np.zeros((0, 0))
     else:
-        pca = principal_components(values.reshape(-1, n_units), n_components)
-        states = values @ pca.components
-        fit = linear_dynamics(states, window.attrs["dt"])
+        with threadpool_limits(limits=1, user_api="blas"):
+            pca = principal_components(values.reshape(-1, n_units), n_components)
+            states = values @ pca.components
+            fit = linear_dynamics(states, window.attrs["dt"])
         plane = pca.components @ _leading_plane(fit.M_skew, states[:, 0])
         projections = values @ plane
         numbers = {

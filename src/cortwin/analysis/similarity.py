@@ -70,8 +70,10 @@ def cka_similarity(reference: xr.DataArray, other: xr.DataArray, *, mean_removed
     x, y = _values(reference, other)
     if mean_removed:
         x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    reason = _why_undefined(reference, other, mean_removed)
-    return Undefined(reason) if reason else linear_cka(_samples(x), _samples(y))
+    if reason := _why_undefined(reference, other, mean_removed):
+        return Undefined(reason)
+    with threadpool_limits(limits=1, user_api="blas"):
+        return linear_cka(_samples(x), _samples(y))
 
 
 def cca_similarity(
