@@ -1,7 +1,8 @@
-"""Settings of every test: no display, no compiler and no log files unless a test asks for them."""
+"""Settings of every test: no display, no log files, and a build cache of the session's own."""
 
 from __future__ import annotations
 
+import os
 import warnings
 
 import matplotlib
@@ -15,6 +16,13 @@ with warnings.catch_warnings():
 
 prefs.codegen.target = "numpy"
 prefs.logging.file_log = False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def build_cache(tmp_path_factory: pytest.TempPathFactory):
+    """Compile afresh in every session: nothing that an earlier version built is believed."""
+    os.environ["CORTWIN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    return os.environ["CORTWIN_CACHE"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import json
 import os
@@ -58,16 +59,12 @@ def build(model: Model, writing: str, layout: Layout, profile: str = "release") 
         When there is no compiler, or it fails (with its first error line).
     """
     entry = cache.directory() / cache.key(model, writing, layout, profile)
-    started = time.perf_counter()
-    built = False
     if not _is_whole(entry):
         with cache.locked(entry):
             if not _is_whole(entry):
                 shutil.rmtree(entry, ignore_errors=True)
-                _build_into(entry, model, writing, layout, profile)
-                built = True
-    description = json.loads((entry / cache.COMPLETE).read_text())
-    return Program(entry, description, time.perf_counter() - started if built else 0.0)
+                return build_into(entry, model, writing, layout, profile)
+    return Program(entry, json.loads((entry / cache.COMPLETE).read_text()), 0.0)
 
 
 def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: str) -> dict[str, Any]:
@@ -80,8 +77,9 @@ def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: 
         return _describe(device, network, model, writing, layout) | {"compiler": compiler.find().describe(profile)}
 
 
-def _build_into(entry: Path, model: Model, writing: str, layout: Layout, profile: str) -> None:
-    found = compiler.find()
+def build_into(entry: Path, model: Model, writing: str, layout: Layout, profile: str) -> Program:
+    """Build a program beside a folder and move it there when it is whole."""
+    found, started = compiler.find(), time.perf_counter()
     workplace = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
     try:
         description = generate(workplace, model, writing, layout, profile)
@@ -94,6 +92,7 @@ def _build_into(entry: Path, model: Model, writing: str, layout: Layout, profile
         description["sha256"] = hashlib.sha256((workplace / "main").read_bytes()).hexdigest()
         (workplace / cache.COMPLETE).write_text(json.dumps(description, indent=1, sort_keys=True))
         os.replace(workplace, entry)
+        return Program(entry, description, time.perf_counter() - started)
     except OSError as error:
         raise CortwinError(f"the program could not be built in {entry.parent}: {error.strerror or error}") from error
     finally:
@@ -124,7 +123,12 @@ def _is_whole(entry: Path) -> bool:
 def _describe(device: Any, network: brian2.Network, model: Model, writing: str, layout: Layout) -> dict[str, Any]:
     """Say which file holds which array: what can be set, what must come out and how large it is."""
     text = model.writing(writing)
-    values = {f"{STIMULUS}.values": {"dtype": "float64", "constant": False, "file": None}}
+    # A timed input that no equation uses is not part of the program.
+    values: dict[str, Any] = {
+        f"{STIMULUS}.values": {"dtype": "float64", "constant": False, "file": None}
+        for name in device.timed_arrays.values()
+        if STIMULUS in name
+    }
     constants = {
         f"{name}.{item.name}"
         for name, part in (*text.populations.items(), *text.pathways.items())
@@ -176,6 +180,8 @@ def _grows(variable: ArrayVariable) -> bool:
 def _device() -> Iterator[Any]:
     """Activate our device for one build, and put back whatever device was active."""
     device: Any = all_devices["cortwin"]
+    # Brian2 numbers the names of code objects while earlier ones of the same name, caught in cycles, are still alive.
+    gc.collect()
     set_device(device, build_on_run=False)
     device.reinit()
     device.activate(build_on_run=False)

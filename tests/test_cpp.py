@@ -1,0 +1,289 @@
+"""Compiler one: the C++ program against plain NumPy, its cache, and everything that must not be believed."""
+
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import brian2
+import numpy as np
+import pytest
+from brian2 import ms
+
+from cortwin import cpp
+from cortwin.builder import Layout, arrays
+from cortwin.cpp import cache, compiler, doctor, launcher, program
+from cortwin.errors import CortwinError, RunFailed
+from cortwin.models import elman, lif
+
+pytestmark = pytest.mark.cpp
+NUMPY = {"tanh": np.tanh, "logistic": lambda x: 1 / (1 + np.exp(-x)), "relu": lambda x: np.maximum(x, 0)}
+LAYOUT = Layout(
+    inputs=2, units=5, outputs=1, neurons_per_unit=1, trials=2, dt=0.01, input_dt=0.01, input_steps=20, record_dt=0.01
+)
+
+
+def numbers(seed, model, layout=LAYOUT):
+    generator = np.random.default_rng(seed)
+    parameters = elman.initial(generator, layout.inputs, layout.units, layout.outputs, gain=1.5)
+    parameters = parameters._replace(
+        b=generator.standard_normal(layout.units), x0=generator.standard_normal(layout.units)
+    )
+    inputs = generator.standard_normal((layout.trials, layout.input_steps, layout.inputs))
+    return parameters, inputs, arrays(model, "rate", layout, parameters._asdict(), inputs)
+
+
+@pytest.fixture(scope="module")
+def built():
+    model = elman.model()
+    return cpp.build(model, "rate", LAYOUT), numbers(0, model)[2]
+
+
+@pytest.mark.parametrize("activation", elman.ACTIVATIONS)
+def test_the_rate_text_is_the_textbook_in_plain_numpy(activation):
+    model = elman.model(activation)
+    parameters, inputs, data = numbers(1, model)
+    found = cpp.run(cpp.build(model, "rate", LAYOUT), data)["recorded_cortex.x"]
+    f, alpha = NUMPY[activation], 0.1
+    for trial, samples in enumerate(inputs):
+        x = parameters.x0
+        for k, u in enumerate(samples):
+            x = (1 - alpha) * x + alpha * (parameters.W_rec @ f(x) + parameters.W_in @ u + parameters.b)
+            # 20 steps of about 10 additions of order 1, each rounded to eps = 2e-16.
+            np.testing.assert_allclose(found[k + 1, trial * 5 : trial * 5 + 5], x, atol=1e-13)
+
+
+def test_other_numbers_do_not_compile_again(built):
+    first, _ = built
+    again = cpp.build(elman.model(), "rate", LAYOUT)
+    assert again.build_seconds == 0
+    assert again.folder == first.folder
+    results = [cpp.run(again, numbers(seed, elman.model())[2])["recorded_cortex.x"] for seed in (0, 1, 0)]
+    assert np.array_equal(results[0], results[2])
+    assert not np.array_equal(results[0], results[1])
+
+
+def test_one_unit_one_trial_one_input():
+    """Brian2 writes arrays of length one into the code; ours stay data."""
+    model, layout = elman.model(), replace(LAYOUT, units=1, trials=1, inputs=1, input_steps=1)
+    for seed in (0, 1):
+        parameters, inputs, data = numbers(seed, model, layout)
+        found = cpp.run(cpp.build(model, "rate", layout), data)["recorded_cortex.x"]
+        p = parameters
+        x = p.x0 + 0.1 * (-p.x0 + p.W_rec @ np.tanh(p.x0) + p.W_in @ inputs[0, 0] + p.b)
+        np.testing.assert_allclose(found[1], x, rtol=1e-14)
+
+
+def test_the_users_device_and_preferences_are_left_alone():
+    before = brian2.get_device(), list(brian2.prefs.codegen.cpp.extra_compile_args or ["none"])
+    cache.clear()
+    cpp.build(elman.model(), "rate", LAYOUT)
+    assert before == (brian2.get_device(), list(brian2.prefs.codegen.cpp.extra_compile_args or ["none"]))
+    assert brian2.all_devices["cpp_standalone"] is not brian2.all_devices["cortwin"]
+
+
+VARIATIONS = [
+    (elman.model(), "rate", LAYOUT, "release"),
+    (elman.model(), "rate", LAYOUT, "strict"),
+    (elman.model("relu"), "rate", LAYOUT, "release"),
+    (elman.model().with_constants(tau=50 * ms), "rate", LAYOUT, "release"),
+    (elman.model(), "rate", replace(LAYOUT, trials=3), "release"),
+    (elman.model(), "rate", replace(LAYOUT, dt=0.005), "release"),
+    (elman.model(), "rate", replace(LAYOUT, input_steps=21), "release"),
+    (elman.model(), "tuning", replace(LAYOUT, dt=0.001, neurons_per_unit=2), "release"),
+    (elman.model(), "spiking", replace(LAYOUT, dt=0.001, neurons_per_unit=2), "release"),
+    (elman.model(), "spiking", replace(LAYOUT, dt=0.001, neurons_per_unit=2, spikes=True), "release"),
+    (lif.model(), "spiking", replace(LAYOUT, dt=0.0001, spikes=True), "release"),
+    (lif.model("exponential_euler"), "spiking", replace(LAYOUT, dt=0.0001, spikes=True), "release"),
+]
+
+
+def test_keys_tell_apart_what_the_generated_sources_tell_apart(tmp_path):
+    """Over every page: two programs with one key have the same sources, two with different sources have two keys."""
+    keys, sources = [], []
+    for number, variation in enumerate([*VARIATIONS, VARIATIONS[0]]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        keys.append(cache.key(*variation))
+        program.generate(folder, *variation)
+        digest = hashlib.sha256()
+        for file in sorted([*folder.rglob("*.cpp"), *folder.rglob("*.h"), folder / "makefile", *folder.glob("static_arrays/*")]):
+            if file.parent.name != "brianlib":
+                # Sorted, because Brian2 writes the lines of the two clocks in the order of a set.
+                digest.update(b"\n".join([str(file.relative_to(folder)).encode(), *sorted(file.read_bytes().split(b"\n"))]))
+        sources.append(digest.hexdigest())
+    assert keys[-1] == keys[0]
+    assert sources[-1] == sources[0]
+    assert len(set(sources)) == len(set(keys)) == len(VARIATIONS)
+
+
+def test_the_key_holds_compiler_flags_and_preferences(monkeypatch):
+    first = cache.key(*VARIATIONS[0])
+    monkeypatch.setattr(compiler, "processor", lambda: "another")
+    assert cache.key(*VARIATIONS[0]) != first
+    monkeypatch.undo()
+    name = "codegen.cpp.extra_link_args"
+    before = brian2.prefs[name]
+    try:
+        brian2.prefs[name] = ["-lm"]
+        assert cache.key(*VARIATIONS[0]) != first
+    finally:
+        brian2.prefs[name] = before
+    assert cache.key(*VARIATIONS[0]) == first
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_value_that_is_not_finite_is_refused(built, value):
+    """Brian2 takes 'inf' for a file name and keeps its default."""
+    found, data = built
+    broken = {**data, "cortex.b": np.full_like(data["cortex.b"], value)}
+    with pytest.raises(CortwinError, match=r"cortex\.b holds 10 numbers that are not finite"):
+        cpp.run(found, broken)
+
+
+def test_an_array_of_the_wrong_length_is_noticed(built):
+    found, data = built
+    with pytest.raises(RunFailed, match="complained: .*does not match expected size"):
+        cpp.run(found, {**data, "cortex.b": data["cortex.b"][:-1]})
+
+
+def test_a_missing_static_array_builds_anew(built):
+    """Brian2's program would compute with memory that nobody wrote."""
+    found, data = built
+    file = next(iter((found.folder / "static_arrays").iterdir()))
+    file.unlink()
+    again = cpp.build(elman.model(), "rate", LAYOUT)
+    assert again.build_seconds > 0
+    assert file.exists()
+    cpp.run(again, data)
+
+
+def test_a_blow_up_is_noticed(built):
+    found, data = built
+    with pytest.raises(RunFailed, match="not finite"):
+        cpp.run(found, {**data, "cortex.x": np.full_like(data["cortex.x"], 1.7e308), "cortex.b": -np.full_like(data["cortex.b"], 1.7e308)})
+
+
+def fake(found, folder, script):
+    """Return the program with another executable, which stands for one that goes wrong."""
+    executable = folder / "main"
+    executable.write_text(f"#!{sys.executable}\n{script}")
+    executable.chmod(executable.stat().st_mode | stat.S_IXUSR)
+    (folder / "static_arrays").mkdir(exist_ok=True)
+    return replace(found, folder=folder)
+
+
+RUN_REAL = "import subprocess, sys; subprocess.run([{real!r}, *sys.argv[1:]], check=True)\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed, mostly by the system for lack of memory"),
+        ("import os; os.abort()", "SIGABRT"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", "another processor"),
+        ("raise SystemExit(3)", "exit status 3"),
+        ("pass", "is missing: is the disk full"),
+        (RUN_REAL + "import pathlib; f = next(pathlib.Path('results').glob('_dynamic_array_recorded_cortex_x*')); f.write_bytes(f.read_bytes()[:-8])", "not a multiple|not \\d+ numbers"),
+        (RUN_REAL + "import pathlib; f = next(pathlib.Path('results').glob('_array_simulation_clock_t_*')); f.write_bytes(bytes(8))", "stopped at 0.0 s instead of"),
+        (RUN_REAL + "import pathlib; f = next(pathlib.Path('results').glob('_array_cortex_b_*')); f.write_bytes(bytes(len(f.read_bytes())))", "did not use the cortex.b"),
+        (RUN_REAL + "print('Error writing output file')", "complained: Error writing"),
+    ],
+)  # fmt: skip
+def test_a_run_that_goes_wrong_gives_no_results(built, tmp_path, script, words):
+    found, data = built
+    broken = fake(found, tmp_path, script.replace("{real!r}", repr(str(found.executable))))
+    (tmp_path / "static_arrays").rmdir()
+    (tmp_path / "static_arrays").symlink_to(found.folder / "static_arrays")
+    with pytest.raises(RunFailed, match=words):
+        cpp.run(broken, data)
+
+
+def test_a_run_that_hangs_is_killed(built, tmp_path):
+    found, data = built
+    broken = fake(found, tmp_path, "import time; time.sleep(600)")
+    started = time.perf_counter()
+    with pytest.raises(RunFailed, match="stopped after 0.3 s"):
+        cpp.run(broken, data, timeout=0.3)
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    with pytest.raises(RunFailed, match="was stopped"):
+        cpp.run(broken, data, stop=stop)
+    assert time.perf_counter() - started < 60
+
+
+def test_no_compiler_and_no_make(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CortwinError, match=r"no C\+\+ compiler: 'g\+\+' was not found; install .* --engine numpy"):
+        compiler.find()
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(CortwinError, match="'no-such-compiler' was not found"):
+        compiler.find()
+    for name in ("g++",):
+        (tmp_path / name).write_text("#!/bin/sh\necho 1.0\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.delenv("CXX")
+    with pytest.raises(CortwinError, match="'make' was not found"):
+        compiler.find()
+
+
+def test_a_broken_compiler_shows_its_first_error(monkeypatch, tmp_path):
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\ncase $1 in --version) echo broken 1.0;; *) echo 'main.cpp:1: error: no such thing' >&2; exit 1;; esac\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CXX", str(broken))
+    with pytest.raises(CortwinError, match="main.cpp:1: error: no such thing"):
+        cpp.build(elman.model(), "rate", LAYOUT)
+    assert not [path for path in cache.directory().iterdir() if path.name.startswith(".")]
+
+
+def test_a_cache_that_cannot_be_written_is_replaced(monkeypatch, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("CORTWIN_CACHE", str(blocked / "cache"))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    with pytest.warns(UserWarning, match="cannot be used"):
+        assert cache.directory().parent == tmp_path
+
+
+def test_the_cache_is_counted_and_cleared(monkeypatch, tmp_path):
+    monkeypatch.setenv("CORTWIN_CACHE", str(tmp_path / "mit Leerzeichen und Ümläut"))
+    assert cache.summary()[1:] == (0, 0)
+    found = cpp.build(elman.model(), "rate", LAYOUT)
+    cpp.run(found, numbers(0, elman.model())[2])
+    folder, entries, size = cache.summary()
+    assert (folder.name, entries) == ("mit Leerzeichen und Ümläut", 1)
+    assert size > 10_000
+    assert cache.clear() == (1, size)
+    assert cache.summary()[1:] == (0, 0)
+
+
+def test_two_processes_build_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("CORTWIN_CACHE", str(tmp_path))
+    code = (
+        "from cortwin import cpp; from cortwin.builder import Layout; from cortwin.models import elman\n"
+        f"print(cpp.build(elman.model(), 'rate', {LAYOUT!r}).build_seconds > 0)"
+    )
+    both = [subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert sorted(process.communicate()[0].split()[-1] for process in both) == ["False", "True"]
+
+
+def test_the_doctor_builds_and_runs(monkeypatch):
+    assert doctor.try_build()[0]
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    works, words = doctor.try_build()
+    assert not works
+    assert "no-such-compiler" in words
+
+
+def test_launcher_leaves_nothing_behind(built, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    found, data = built
+    cpp.run(found, data)
+    assert not list(tmp_path.iterdir())
+    assert launcher.SIGNALS
+    assert os.path.isdir(tmp_path)
