@@ -6,6 +6,8 @@ between spikes), 1e-12 for the short rate networks. Spikes must be identical.
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 from brian2 import (
@@ -18,8 +20,8 @@ from brian2 import (
     defaultclock,
     device,
     linked_var,
-    mV,
     ms,
+    mV,
     prefs,
     second,
     set_device,
@@ -306,6 +308,12 @@ def test_compiling_and_running_leave_the_network_as_it_was():
     np.testing.assert_array_equal(network["lif"].v, before)
     np.testing.assert_array_equal(program.state["lif.v"], before)
     assert float(network.t) == 0.0
+
+
+def test_a_program_outlives_the_network_it_was_made_from():
+    program = xla.compile(lif_network("exact", "constant", 0))
+    gc.collect()
+    assert program.run(0.02)["spikes.raster"].sum() > 0
 
 
 @pytest.fixture

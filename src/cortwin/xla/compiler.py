@@ -118,4 +118,7 @@ def compile(
     groups_first = sorted(objects, key=lambda obj: not obj.contained_objects)
     translated = {obj.name: translator_of(obj)(obj, compilation) for obj in groups_first}
     operations = [operation for name in names if (operation := translated[name]) is not None]
-    return Program(operations, compilation.state, growing=frozenset(compilation.growing))
+    for obj in objects:
+        # As Brian2 does before a run: otherwise it warns, when they are deleted, that nothing ever used them.
+        obj._network = obj._network or network.id
+    return Program(network, operations, compilation.state, growing=frozenset(compilation.growing))

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from brian2.core.clocks import Clock
+from brian2.core.network import Network
 
 from cortwin.errors import CortwinError, RunFailed
 from cortwin.xla.environment import key_of
@@ -33,11 +34,17 @@ class Program:
     ----------
     state : ``"object.variable"`` -> array; initial values and parameters, and the samples of each TimedArray
     dt : length of a tick in seconds
+    network : the Brian2 objects that it was made from, kept alive because Brian2 refers to many of them weakly
     """
 
     def __init__(
-        self, operations: Sequence[Operation], state: Mapping[str, np.ndarray], growing: frozenset[str] = frozenset()
+        self,
+        network: Network,
+        operations: Sequence[Operation],
+        state: Mapping[str, np.ndarray],
+        growing: frozenset[str] = frozenset(),
     ):
+        self.network = network
         self.operations = tuple(operations)
         self.state = dict(state)
         self._growing = growing
@@ -60,13 +67,16 @@ class Program:
             )
         return round(ratio)
 
-    def simulate(self, values: Mapping[str, Any] | None = None, n_steps: int = 1) -> dict[str, jax.Array]:
+    def simulate(
+        self, values: Mapping[str, Any] | None = None, n_steps: int = 1, *, differentiable: bool = True
+    ) -> dict[str, jax.Array]:
         """Run for a number of ticks: pure, and open to `jax.jit`, `jax.grad` and `jax.vmap`.
 
         Parameters
         ----------
         values : what replaces entries of `state`, by the same names; arrays or tracers
         n_steps : number of ticks, a Python int
+        differentiable : False makes rasters boolean, an eighth of the memory
 
         Returns
         -------
@@ -79,7 +89,7 @@ class Program:
         CortwinError
             If a name is unknown or a shape is wrong.
         """
-        return self._simulate(dict(values or {}), n_steps, differentiable=True)
+        return self._simulate(dict(values or {}), n_steps, differentiable)
 
     def run(self, duration: float, values: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
         """Run for a time in seconds; compiled once per duration and set of replaced names.

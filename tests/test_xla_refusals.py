@@ -1,0 +1,313 @@
+"""What the XLA compiler does not cover is refused before anything runs, naming object and line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from brian2 import (
+    EventMonitor,
+    Network,
+    NetworkOperation,
+    NeuronGroup,
+    PoissonGroup,
+    PoissonInput,
+    PopulationRateMonitor,
+    SpikeGeneratorGroup,
+    SpikeMonitor,
+    StateMonitor,
+    Synapses,
+    TimedArray,
+    defaultclock,
+    device,
+    ms,
+    second,
+    set_device,
+)
+from xla_networks import rate_network
+
+from cortwin import xla
+from cortwin.errors import CortwinError, RunFailed
+
+
+@pytest.fixture(autouse=True)
+def _tenth_of_a_millisecond():
+    defaultclock.dt = 0.1 * ms
+    yield
+    defaultclock.dt = 0.1 * ms
+
+
+def cells(equations="dv/dt = -v / tau : 1", n=3, **keywords):
+    keywords = {"threshold": "v > 1", "reset": "v = 0", "method": "euler", "name": "cells"} | keywords
+    namespace = {"tau": 10 * ms} | keywords.pop("namespace", {})
+    return NeuronGroup(n, equations, namespace=namespace, **keywords)
+
+
+def noise():
+    return [cells("dv/dt = -v / tau + xi * tau ** -0.5 : 1")]
+
+
+def synaptic_noise():
+    group = cells()
+    synapses = Synapses(group, group, "dw/dt = xi / second ** 0.5 : 1 (clock-driven)", method="euler", name="syn")
+    synapses.connect()
+    return [group, synapses]
+
+
+def random_function():
+    return [cells("dv/dt = (rand() - v) / tau : 1")]
+
+
+def random_threshold():
+    return [cells(threshold="rand() < 0.1")]
+
+
+def own_function():
+    from brian2 import Function
+
+    double = Function(lambda x: 2 * x, arg_units=[1], return_unit=1)
+    return [cells("dv/dt = double(v) / tau : 1", namespace={"double": double})]
+
+
+def custom_event():
+    return [cells(events={"crossing": "v > 0.5"})]
+
+
+def event_driven():
+    group = cells()
+    synapses = Synapses(group, group, "da/dt = -a / (10 * ms) : 1 (event-driven)", on_pre="a += 1", name="syn")
+    synapses.connect()
+    return [group, synapses]
+
+
+def run_regularly():
+    group = cells()
+    group.run_regularly("v = v + 0.125", dt=1 * ms)
+    return [group]
+
+
+def network_operation():
+    return [cells(), NetworkOperation(lambda: None, name="operation")]
+
+
+def poisson_input():
+    group = cells()
+    return [group, PoissonInput(group, "v", 10, 5 / second, weight=0.1)]
+
+
+def poisson_group():
+    group, source = cells(), PoissonGroup(3, 10 / second, name="source")
+    synapses = Synapses(source, group, on_pre="v_post += 0.1", name="syn")
+    synapses.connect(j="i")
+    return [source, group, synapses]
+
+
+def spike_generator():
+    return [cells(), SpikeGeneratorGroup(2, [0], [1] * ms, name="source")]
+
+
+def rate_monitor():
+    group = cells()
+    return [group, PopulationRateMonitor(group, name="rate")]
+
+
+def subgroup():
+    group = cells()
+    synapses = Synapses(group[:2], group, on_pre="v_post += 0.1", name="syn")
+    synapses.connect()
+    return [group, synapses]
+
+
+def monitored_subgroup():
+    group = cells()
+    return [group, SpikeMonitor(group[:2], name="spikes")]
+
+
+def recorded_at_spikes():
+    group = cells()
+    return [group, SpikeMonitor(group, variables="v", name="spikes")]
+
+
+def recorded_event():
+    group = cells(events={"crossing": "v > 0.5"})
+    return [group, EventMonitor(group, "crossing", name="crossings")]
+
+
+def unconnected():
+    group = cells()
+    return [group, Synapses(group, group, on_pre="v_post += 0.1", name="syn")]
+
+
+def unlinked():
+    return [cells("dv/dt = (x - v) / tau : 1\nx : 1 (linked)")]
+
+
+def synapse(code):
+    def build():
+        group = cells("dv/dt = -v / tau : 1\nu : 1")
+        synapses = Synapses(group, group, "w : 1", on_pre=code, name="syn")
+        synapses.connect()
+        return [group, synapses]
+
+    return build
+
+
+def delayed(delay):
+    def build():
+        group = cells()
+        synapses = Synapses(group, group, on_pre="v_post += 0.1", delay=delay * ms, name="syn")
+        synapses.connect()
+        return [group, synapses]
+
+    return build
+
+
+def undefined_name():
+    return [cells("dv/dt = (missing - v) / tau : 1")]
+
+
+def wrong_units():
+    return [cells(reset="v = 1 * second")]
+
+
+def too_few_columns():
+    stimulus = TimedArray(np.zeros((4, 2)), dt=1 * ms, name="stimulus")
+    return [cells("dv/dt = (stimulus(t, i) - v) / tau : 1", namespace={"stimulus": stimulus})]
+
+
+def clocks_that_do_not_fit():
+    return [cells(name="base"), cells(dt=0.25 * ms)]
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (noise, r"cells: the noise 'xi' in 'dv/dt = .*xi"),
+        (synaptic_noise, r"syn: the noise 'xi' in 'dw/dt"),
+        (random_function, r"cells_stateupdater: the function 'rand' in '.*rand\(\).*' is random"),
+        (random_threshold, r"cells_spike_thresholder: the function 'rand' in '_cond = rand\(\) < 0.1' is random"),
+        (
+            own_function,
+            r"cells_stateupdater: the function 'double' in '.*double\(v\).*' has no implementation for 'jax'",
+        ),
+        (custom_event, r"cells: the event 'crossing' \('v > 0.5'\)"),
+        (event_driven, r"syn: the event-driven equation 'da/dt = "),
+        (run_regularly, r"cells_run_regularly: .* does not cover CodeRunner \(its code: 'v = v \+ 0.125'\)"),
+        (network_operation, r"operation: .* does not cover NetworkOperation"),
+        (poisson_input, r"poissoninput: .* does not cover PoissonInput"),
+        (poisson_group, r"source: .* does not cover PoissonGroup"),
+        (spike_generator, r"source: .* does not cover SpikeGeneratorGroup"),
+        (rate_monitor, r"rate: .* does not cover PopulationRateMonitor"),
+        (subgroup, r"'cells_subgroup' is a Subgroup|does not cover Subgroup"),
+        (monitored_subgroup, r"'cells_subgroup\S*' is a Subgroup|does not cover Subgroup"),
+        (recorded_at_spikes, r"spikes: recording 'v' at spikes"),
+        (recorded_event, r"the event 'crossing'"),
+        (unconnected, r"syn: has no synapses yet"),
+        (unlinked, r"cells: 'x' is declared as linked"),
+        (synapse("v_post = 0.5"), r"syn_pre: 'v_post = 0.5' is not covered"),
+        (synapse("v_post *= 0.5"), r"syn_pre: 'v_post \*= 0.5' is not covered"),
+        (synapse("v_post += w * (1 - v_post)"), r"syn_pre: 'v_post \+= .*' reads what 'v_post"),
+        (synapse("v_post += w; u_post += v_post"), r"syn_pre: 'u_post \+= v_post' reads what 'v_post \+= w' changes"),
+        (synapse("v_post += w * v_pre"), r"syn_pre: .* depends on the order of the synapses"),
+        (delayed(0.25), r"syn_pre: a delay of 0.00025 s is half-way between two steps"),
+        (delayed(-1.0), r"syn_pre: a delay of -0.001 s is negative"),
+        (undefined_name, r"cells\S*: .*missing"),
+        (wrong_units, r"cells_spike_resetter: units do not match"),
+        (clocks_that_do_not_fit, r"dt = 0.00025 s is 2.5 times the shortest dt, 0.0001 s"),
+    ],
+)
+def test_refused_when_compiled(build, message):
+    network = Network(build())
+    with pytest.raises(CortwinError, match=message) as caught:
+        xla.compile(network)
+    assert "\n" not in str(caught.value)
+    assert float(network.t) == 0.0
+
+
+def test_an_index_beyond_the_columns_of_the_input_is_refused():
+    program = xla.compile(Network(too_few_columns()))
+    with pytest.raises(CortwinError, match=r"stimulus\(t, i\): i reaches 2, but the array has 2 columns"):
+        program.run(0.001)
+
+
+def test_a_function_with_an_implementation_for_jax_is_taken():
+    from brian2 import Function
+
+    double = Function(lambda x: 2 * x, arg_units=[1], return_unit=1)
+    double.implementations.add_implementation("jax", lambda x: 2 * x)
+    group = cells("dv/dt = double(v) / tau : 1", namespace={"double": double})
+    group.v = 0.5
+    assert xla.compile(Network(group)).run(0.0001)["cells.v"][0] == pytest.approx(0.5 * (1 + 2 * 0.01), rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"surrogate": "sigmoidal"}, "surrogate 'sigmoidal' is not one of fast_sigmoid, triangular"),
+        ({"scale": 0.0}, "scale must be positive, got 0.0"),
+        ({"scale": float("nan")}, "scale must be positive, got nan"),
+    ],
+)
+def test_bad_options_are_refused(keywords, message):
+    with pytest.raises(CortwinError, match=message):
+        xla.compile(Network(cells()), **keywords)
+
+
+def test_a_network_that_has_run_is_refused():
+    network = Network(cells())
+    network.run(1 * ms, namespace={})
+    with pytest.raises(CortwinError, match=r"has already run to t = 0.001 s"):
+        xla.compile(network)
+
+
+def test_an_empty_network_is_refused():
+    with pytest.raises(CortwinError, match="does nothing"):
+        xla.compile(Network())
+
+
+def test_another_device_is_refused(tmp_path):
+    set_device("cpp_standalone", build_on_run=False, directory=str(tmp_path))
+    try:
+        network = Network(cells())
+        with pytest.raises(CortwinError, match="active Brian2 device is CPPStandaloneDevice"):
+            xla.compile(network)
+    finally:
+        device.reinit()
+        set_device("runtime")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"cortex.bb": 0.0}, "no value 'cortex.bb'; did you mean 'cortex.b'"),
+        ({"zzz": 0.0}, "no value 'zzz'; there are cortex.I_rec, "),
+        ({"cortex.b": np.zeros(5)}, r"cortex.b: expected an array of shape \(12,\), got \(5,\)"),
+        ({"stimulus.values": np.zeros((5, 4))}, r"stimulus.values: expected an array of shape \(5, 3\), got \(5, 4\)"),
+        ({"recurrent.w": np.full(144, np.nan)}, "recurrent.w: a given value is not finite"),
+    ],
+)
+def test_bad_values_are_refused(values, message):
+    program = xla.compile(rate_network())
+    with pytest.raises(CortwinError, match=message):
+        program.run(0.1, values=values)
+
+
+def test_one_number_fills_an_array_and_inputs_may_be_longer():
+    program = xla.compile(rate_network())
+    filled = program.run(0.1, values={"cortex.b": 0.5})
+    np.testing.assert_array_equal(filled["trace.x"], program.run(0.1, values={"cortex.b": np.full(12, 0.5)})["trace.x"])
+    longer = program.run(0.1, values={"stimulus.values": np.ones((50, 3))})
+    assert np.isfinite(longer["trace.x"]).all()
+
+
+@pytest.mark.parametrize("duration", [0.105, -0.1, 0.1001])
+def test_a_duration_off_the_grid_is_refused(duration):
+    with pytest.raises(CortwinError, match=r"not a multiple of dt = 0\.01 s"):
+        xla.compile(rate_network()).run(duration)
+
+
+def test_a_run_that_blows_up_is_refused():
+    group = cells("dv/dt = v ** 3 / tau : 1", threshold=None, reset=None)
+    group.v = [0.0, 5.0, 0.0]
+    program = xla.compile(Network(group, StateMonitor(group, "v", record=True, name="trace")))
+    with pytest.raises(RunFailed, match=r"cells.v: 1 of 3 numbers are not finite, the first at \(1,\)"):
+        program.run(0.1)
