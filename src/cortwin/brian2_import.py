@@ -1,7 +1,7 @@
-"""Brian2 is imported here first, from an empty folder.
+"""Brian2 is imported here first, from a folder of its own.
 
 At import Brian2 evaluates a file `brian_preferences` in the current folder: whoever can place one there runs code, and
-changes results.
+changes results. The folder from which it is imported here holds such a file, of ours.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 from cortwin.errors import CortwinError
 
 PREFERENCES = "brian_preferences"
+# Otherwise an uncaught exception leaves logs and a copy of the script in the temporary folder.
+_CONTENT = "logging.file_log = False\nlogging.save_script = False\n"
 
 
 def import_brian2() -> list[str]:
@@ -37,10 +40,11 @@ def import_brian2() -> list[str]:
     if "brian2" in sys.modules:
         return notes
     here = os.getcwd()
-    with tempfile.TemporaryDirectory(prefix="cortwin-") as empty, _without_current_folder():
-        os.chdir(empty)
+    with tempfile.TemporaryDirectory(prefix="cortwin-") as folder, _apart():
+        Path(folder, PREFERENCES).write_text(_CONTENT, encoding="utf-8")
+        os.chdir(folder)
         try:
-            import brian2
+            import brian2  # noqa: F401
         except (ImportError, AttributeError) as error:
             numpy = version("numpy")
             raise CortwinError(
@@ -49,17 +53,19 @@ def import_brian2() -> list[str]:
             ) from error
         finally:
             os.chdir(here)
-    # Otherwise an uncaught exception leaves logs and a copy of the script in the temporary folder.
-    brian2.prefs.logging.file_log = False
     return notes
 
 
 @contextlib.contextmanager
-def _without_current_folder():
-    """Keep the empty folder from becoming a place to import from, through the entry '' of the path."""
-    saved = list(sys.path)
+def _apart() -> Iterator[None]:
+    """Keep the folder from becoming a place to import from, and the words of the command out of Brian2's log.
+
+    The entry '' of the path means the current folder; and Brian2 cannot encode words that are not text (2.9).
+    """
+    saved_path, saved_words = list(sys.path), list(sys.argv)
     sys.path[:] = [os.getcwd() if entry == "" else entry for entry in sys.path]
+    sys.argv[:] = ["cortwin"]
     try:
         yield
     finally:
-        sys.path[:] = saved
+        sys.path[:], sys.argv[:] = saved_path, saved_words

@@ -54,15 +54,15 @@ def _main(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     _prepare_streams()
-    for variable in THREAD_VARIABLES:
-        os.environ.setdefault(variable, "1")
+    fixed = [variable for variable in THREAD_VARIABLES if variable not in os.environ]
+    os.environ.update(dict.fromkeys(fixed, "1"))
     os.environ.setdefault("MPLBACKEND", "Agg")
     guard = Guard()
     try:
         with guard:
             # In two steps: the one call that typer has for both turns Ctrl+C into an exception of its own.
             command = typer.main.get_command(app)
-            with command.make_context("cortwin", arguments, obj=_Call(guard, arguments)) as context:
+            with command.make_context("cortwin", arguments, obj=_Call(guard, arguments, fixed)) as context:
                 command.invoke(context)
             return 0
     except BaseException as error:
@@ -79,8 +79,9 @@ def _main(arguments: list[str]) -> int:
 class _Call:
     """What the commands need to know about the call itself."""
 
-    def __init__(self, guard: Guard, arguments: list[str]):
+    def __init__(self, guard: Guard, arguments: list[str], threads_fixed: list[str]):
         self.guard = guard
+        self.threads_fixed = threads_fixed
         self.command = ["cortwin", *arguments]
 
 
@@ -91,7 +92,7 @@ def _end(error: BaseException) -> int:
         return 0
     if isinstance(error, KeyboardInterrupt):
         kill_children()
-        _say_error(f"{error or 'interrupted (Ctrl+C)'}: {NOTHING_KEPT}")
+        _say_error(f"{str(error) or 'interrupted (Ctrl+C)'}: {NOTHING_KEPT}")
         return error.status if isinstance(error, Interrupted) else 130
     if isinstance(error, RunFailed):
         _say_error(str(error))
@@ -226,6 +227,8 @@ def _run(
         return
     given = _given(settings or [], context.args, experiment)
     values = resolve(experiment.declared, given, quick=quick)
+    left = [f"{variable}={os.environ[variable]}" for variable in THREAD_VARIABLES if variable not in call.threads_fixed]
+    run.record("threads", f"BLAS fixed to 1{' except as the user set them: ' + ', '.join(left) if left else ''}")
     target = destination(Path(out) if out else None, f"{experiment.name}-seed{run.seed}{'-quick' if quick else ''}")
     if limit is not None:
         call.guard.stop_after(limit)

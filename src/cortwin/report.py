@@ -79,7 +79,7 @@ def write_report(
         metrics=[(name, numbers.cell(name, 6)) for name in sorted(results.metrics)],
         timings=[(name, f"{seconds:.2f}") for name, seconds in _timings(folder)],
         versions=facts["versions"],
-        records={name: _words(value) for name, value in facts["records"].items()},
+        records={name: _words(value) for name, value in sorted(facts["records"].items())},
         memory=_gibibytes(facts["machine"].get("memory_bytes")),
         # Markup: both come from this package, not from an experiment.
         style=Markup(style),
@@ -247,7 +247,7 @@ def _timings(folder: Path) -> list[tuple[str, float]]:
 def _words(value: Any) -> str:
     """A record of the manifest on one line."""
     if isinstance(value, Mapping):
-        return "; ".join(f"{name} {_words(item)}" for name, item in value.items())
+        return "; ".join(f"{name} {_words(item)}" for name, item in sorted(value.items()))
     if isinstance(value, list):
         return ", ".join(_words(item) for item in value)
     return str(value)

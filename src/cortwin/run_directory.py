@@ -89,7 +89,8 @@ def staging(target: Destination) -> Iterator[Path]:
         _sweep(parent, prefix)
         folder, lock = _locked_folder(parent, prefix)
     except OSError as error:
-        raise CortwinError(f"cannot write in {parent}: {error.strerror}; name another folder with --out") from error
+        reason = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
+        raise CortwinError(f"cannot write in {parent}: {reason}; name another folder with --out") from error
     try:
         yield folder
     finally:
