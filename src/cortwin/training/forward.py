@@ -12,6 +12,7 @@ import xarray as xr
 from cortwin.activity import activity
 from cortwin.errors import CortwinError
 from cortwin.model import Model
+from cortwin.training.checks import check_alpha, check_parameters
 
 
 def textbook_activity(model: Model, parameters: Any, inputs: Any, alpha: float) -> tuple[jax.Array, jax.Array]:
@@ -34,13 +35,13 @@ def textbook_activity(model: Model, parameters: Any, inputs: Any, alpha: float) 
     # Mapped over trials, the product of weights and state is one of two matrices.
     def trial(samples: jax.Array) -> jax.Array:
         def advance(x: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
-            x = model.textbook.step(parameters, x, u, alpha)
+            x = model.recurrence().step(parameters, x, u, alpha)
             return x, x
 
         return jax.lax.scan(advance, jnp.asarray(parameters.x0), samples)[1]
 
     x = jax.vmap(trial)(jnp.asarray(inputs))
-    return x, model.textbook.activation(x)
+    return x, model.recurrence().activation(x)
 
 
 def recurrence_activity(model: Model, parameters: Any, inputs: Any, first: Any) -> jax.Array:
@@ -63,7 +64,7 @@ def recurrence_activity(model: Model, parameters: Any, inputs: Any, first: Any) 
 
     def trial(samples: jax.Array) -> jax.Array:
         def advance(h: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
-            h = model.textbook.recurrence(parameters, h, u)
+            h = model.recurrence().recurrence(parameters, h, u)
             return h, h
 
         return jax.lax.scan(advance, jnp.asarray(first), samples)[1]
@@ -82,7 +83,7 @@ def outputs(model: Model, parameters: Any, h: Any) -> jax.Array:
     -------
     y : (trial, time, output) array
     """
-    at_one_time = jax.vmap(model.textbook.output, in_axes=(None, 0))
+    at_one_time = jax.vmap(model.recurrence().output, in_axes=(None, 0))
     return jax.vmap(at_one_time, in_axes=(None, 0))(parameters, jnp.asarray(h))
 
 
@@ -97,7 +98,7 @@ def run_textbook(model: Model, parameters: Any, inputs: xr.DataArray, alpha: flo
     Returns
     -------
     Dataset of ``x`` and ``r``, (trial, time, unit); r is the textbook's h = f(x), by the name that it has in the other
-    writings. Sample k is the state at the time ``(k + 1) dt``, as in `cortwin.simulation`.
+    writings. Sample k is the state after input k and carries its time, as in `cortwin.simulation`.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def run_textbook(model: Model, parameters: Any, inputs: xr.DataArray, alpha: flo
         If the parameters do not fit the inputs, or the activity is not finite.
     """
     samples = np.asarray(inputs.to_numpy(), dtype=np.float64)
-    check_parameters(model, parameters, n_inputs=samples.shape[-1])
+    check_parameters(model, parameters, inputs=samples.shape[-1])
     check_alpha(alpha)
     x, h = jax.jit(lambda p, u: textbook_activity(model, p, u, alpha))(parameters, samples)
     if not np.isfinite(x).all():
@@ -118,40 +119,6 @@ def run_textbook(model: Model, parameters: Any, inputs: xr.DataArray, alpha: flo
     coordinates = {name: coordinate for name, coordinate in inputs.coords.items() if coordinate.dims == ("trial",)}
     found = {}
     for name, values in {"x": x, "r": h}.items():
-        found[name] = activity(np.asarray(values), dt=dt, t_start=dt, coordinates=coordinates, name=name)
+        found[name] = activity(np.asarray(values), dt=dt, t_start=float(inputs["time"][0]), coordinates=coordinates, name=name)
         found[name].attrs["kind"] = "rate"
     return xr.Dataset(found, attrs={"writing": "textbook", "model": model.name, "dt": dt})
-
-
-def check_alpha(alpha: float) -> None:
-    """Refuse an alpha that is not in (0, 1]."""
-    if not 0 < alpha <= 1:
-        raise CortwinError(f"alpha = dt / tau is {alpha}, must be positive and at most 1")
-
-
-def check_parameters(
-    model: Model, parameters: Any, *, n_inputs: int | None = None, n_outputs: int | None = None
-) -> None:
-    """Refuse parameters that are no textbook network of the model, do not fit one another or the data.
-
-    Parameters
-    ----------
-    n_inputs, n_outputs : sizes of the data, where there are any
-
-    Raises
-    ------
-    CortwinError
-        Naming the array, the rule and both shapes.
-    """
-    names = model.trained._fields  # type: ignore[attr-defined]
-    if "x0" not in names:
-        raise CortwinError(f"{model.name}: the trained arrays are {', '.join(names)}; there is no first state x0")
-    sizes = {"inputs": n_inputs, "outputs": n_outputs}
-    for name in names:
-        if not hasattr(parameters, name):
-            raise CortwinError(f"{model.name}: the parameters have no array {name}; they need {', '.join(names)}")
-        # The first array that has a size sets it for those that follow.
-        for size, length in zip(model.shapes[name], np.shape(getattr(parameters, name)), strict=False):
-            if sizes.get(size) is None:
-                sizes[size] = length
-    model.check_parameters(parameters, {size: length for size, length in sizes.items() if length is not None})
