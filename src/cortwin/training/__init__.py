@@ -15,3 +15,4 @@ from cortwin.training.optimizers import OPTIMIZERS as OPTIMIZERS
 from cortwin.training.optimizers import SCHEDULES as SCHEDULES
 from cortwin.training.optimizers import make_optimizer as make_optimizer
 from cortwin.training.options import Options as Options
+from cortwin.training.rate_text import rate_function as rate_function

@@ -25,8 +25,8 @@ def held_out(generator: np.random.Generator, n_trials: int, options: Options) ->
         count = round(options.validation_fraction * n_trials)
         if not 0 < count < n_trials:
             raise CortwinError(
-                f"the option validation_fraction = {options.validation_fraction} holds out {count} of {n_trials} trials; "
-                "at least one must be held out and one left"
+                f"the option validation_fraction = {options.validation_fraction} holds out {count} of {n_trials} "
+                "trials; at least one must be held out and one left"
             )
         validation = np.sort(generator.permutation(n_trials)[:count])
     else:

@@ -61,7 +61,7 @@ def read_checkpoint(file: Path, fingerprint: str) -> dict[str, NDArray] | None:
         raise CortwinError(f"{file} is no checkpoint that can be read ({error}): delete it to train anew") from error
     if found != fingerprint:
         raise CortwinError(
-            f"the checkpoint {file} is of a training with another model, other options, data, seed or initial parameters: "
-            "restore them, or delete it to train anew"
+            f"the checkpoint {file} is of a training with another model, other options, data, seed or initial "
+            "parameters: restore them, or delete it to train anew"
         )
     return arrays

@@ -13,27 +13,16 @@ from cortwin.model import Model
 from cortwin.training.forward import outputs
 from cortwin.training.loss import mean_squared_error, penalty
 from cortwin.training.options import Options
+from cortwin.training.samples import Samples
 
 # (parameters, inputs) -> x, h
 Forward = Callable[[Any, Any], tuple[jax.Array, jax.Array]]
 
 
-class Samples(NamedTuple):
-    """What a network is trained on: inputs (trial, time, input), target (trial, time, output), mask (trial, time)."""
-
-    inputs: Any
-    target: Any
-    mask: Any
-
-    def of(self, trials: Any) -> Samples:
-        """Return some of the trials."""
-        return Samples(self.inputs[trials], self.target[trials], self.mask[trials])
-
-
 class Descent(NamedTuple):
     """What an update changes.
 
-    ``good`` are the latest parameters whose loss was finite, ``failed`` says that no further update is made.
+    ``good`` are the latest parameters whose loss and gradient were finite; after ``failed`` no further update is made.
     """
 
     parameters: Any
@@ -92,7 +81,7 @@ def descend(
         failed = now.failed | ~(jnp.isfinite(value) & jnp.isfinite(norm))
         end = Descent(
             parameters=_select(failed, now.parameters, changed),
-            good=_select(now.failed | ~jnp.isfinite(value), now.good, now.parameters),
+            good=_select(failed, now.good, now.parameters),
             optimizer=_select(failed, now.optimizer, state),
             failed=failed,
         )

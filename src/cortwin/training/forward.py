@@ -116,9 +116,11 @@ def run_textbook(model: Model, parameters: Any, inputs: xr.DataArray, alpha: flo
             "are the weights too large?"
         )
     dt = float(inputs.attrs["dt"])
-    coordinates = {name: coordinate for name, coordinate in inputs.coords.items() if coordinate.dims == ("trial",)}
-    found = {}
+    coordinates = {str(name): coordinate for name, coordinate in inputs.coords.items() if coordinate.dims == ("trial",)}
+    found: dict[str, xr.DataArray] = {}
     for name, values in {"x": x, "r": h}.items():
-        found[name] = activity(np.asarray(values), dt=dt, t_start=float(inputs["time"][0]), coordinates=coordinates, name=name)
+        found[name] = activity(
+            np.asarray(values), dt=dt, t_start=float(inputs["time"][0]), coordinates=coordinates, name=name
+        )
         found[name].attrs["kind"] = "rate"
     return xr.Dataset(found, attrs={"writing": "textbook", "model": model.name, "dt": dt})

@@ -72,15 +72,12 @@ class Options:
             number = getattr(self, name)
             if not (name == "clip" and number is None) and not (math.isfinite(number) and number > 0):
                 raise CortwinError(f"the option {name} is {number}, must be finite and positive")
-        if not 0 <= self.validation_fraction < 1:
-            raise CortwinError(
-                f"the option validation_fraction is {self.validation_fraction}, must be at least 0 and below 1"
-            )
-        if self.validation_fraction and self.validation_trials:
+        fraction = self.validation_fraction
+        if not 0 <= fraction < 1:
+            raise CortwinError(f"the option validation_fraction is {fraction}, must be at least 0 and below 1")
+        if fraction and self.validation_trials:
             raise CortwinError("the options validation_fraction and validation_trials exclude each other: give one")
-        if self.patience is not None and not (self.validation_fraction or self.validation_trials):
+        if self.patience is not None and not (fraction or self.validation_trials):
             raise CortwinError(f"the option patience is {self.patience}, but no trials are held out to validate on")
         if self.through == "rate" and self.dtype != "float64":
-            raise CortwinError(
-                "the option dtype is 'float32', but the rate text runs in float64: train through 'textbook'"
-            )
+            raise CortwinError("the option dtype is 'float32', but the rate text is float64: train through 'textbook'")
