@@ -8,6 +8,8 @@ from cortwin.training.forward import outputs as outputs
 from cortwin.training.forward import recurrence_activity as recurrence_activity
 from cortwin.training.forward import run_textbook as run_textbook
 from cortwin.training.forward import textbook_activity as textbook_activity
+from cortwin.training.gradients import GradientErrors as GradientErrors
+from cortwin.training.gradients import gradient_errors as gradient_errors
 from cortwin.training.loss import Penalties as Penalties
 from cortwin.training.loss import mean_squared_error as mean_squared_error
 from cortwin.training.loss import penalty as penalty
@@ -16,3 +18,4 @@ from cortwin.training.optimizers import SCHEDULES as SCHEDULES
 from cortwin.training.optimizers import make_optimizer as make_optimizer
 from cortwin.training.options import Options as Options
 from cortwin.training.rate_text import rate_function as rate_function
+from cortwin.training.routes import forward_through as forward_through

@@ -8,7 +8,6 @@ import numpy as np
 
 from cortwin.errors import CortwinError
 from cortwin.model import Model
-from cortwin.training.options import Options
 from cortwin.training.samples import Samples
 
 
@@ -45,16 +44,12 @@ def check_parameters(model: Model, parameters: Any, **sizes: int) -> None:
     model.check_parameters(parameters, {**own, **sizes})
 
 
-def check_names(model: Model, options: Options) -> None:
-    """Refuse options that name an array which the model does not train."""
-    penalised = options.penalties.weights if options.penalties.weight else ()
-    for option, used in {"fixed": options.fixed, "penalties.weights": penalised}.items():
-        for name in used:
-            if name not in trained_names(model):
-                there = ", ".join(trained_names(model))
-                raise CortwinError(
-                    f"the option {option} names '{name}'; the trained arrays of {model.name} are {there}"
-                )
+def check_names(model: Model, option: str, names: tuple[str, ...]) -> None:
+    """Refuse an option that names an array which the model does not train."""
+    for name in names:
+        if name not in trained_names(model):
+            there = ", ".join(trained_names(model))
+            raise CortwinError(f"the option {option} names '{name}'; the trained arrays of {model.name} are {there}")
 
 
 def checked_samples(inputs: Any, target: Any, mask: Any, dtype: str) -> Samples:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -13,10 +12,8 @@ from cortwin.model import Model
 from cortwin.training.forward import outputs
 from cortwin.training.loss import mean_squared_error, penalty
 from cortwin.training.options import Options
+from cortwin.training.routes import Forward
 from cortwin.training.samples import Samples
-
-# (parameters, inputs) -> x, h
-Forward = Callable[[Any, Any], tuple[jax.Array, jax.Array]]
 
 
 class Descent(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,17 +15,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from cortwin.builder import Layout
-from cortwin.errors import CortwinError
 from cortwin.model import Model
 from cortwin.training.batches import held_out, mini_batches
 from cortwin.training.checkpoint import read_checkpoint, write_checkpoint
 from cortwin.training.checks import check_alpha, check_names, check_parameters, checked_samples, trained_names
-from cortwin.training.descent import Descent, Forward, descend, error
-from cortwin.training.forward import textbook_activity
+from cortwin.training.descent import Descent, descend, error
 from cortwin.training.optimizers import make_optimizer
 from cortwin.training.options import Options
-from cortwin.training.rate_text import rate_function
+from cortwin.training.routes import forward_through
 from cortwin.training.run import Run
 
 
@@ -90,14 +86,15 @@ def fit(
         For data, parameters, options or a checkpoint that do not fit, or when the very first loss is not finite.
     """
     check_alpha(alpha)
-    check_names(model, options)
+    check_names(model, "fixed", options.fixed)
+    check_names(model, "penalties.weights", options.penalties.weights if options.penalties.weight else ())
     samples = checked_samples(inputs, target, mask, options.dtype)
     check_parameters(model, parameters, inputs=samples.inputs.shape[2], outputs=samples.target.shape[2])
     of_batches, of_validation = generator.spawn(2)
     training, validation = held_out(of_validation, len(samples.inputs), options)
     batches = mini_batches(of_batches, training, options.batch_size, options.updates)
 
-    forward = _forward(model, parameters, inputs, alpha, options)
+    forward = forward_through(options.through, model, parameters, inputs, alpha)
     optimizer = make_optimizer(
         options.optimizer, options.learning_rate, schedule=options.schedule, updates=options.updates, clip=options.clip
     )
@@ -132,31 +129,6 @@ def fit(
     chosen, update = run.outcome(held_out=validated)
     trained = model.trained(*(np.asarray(array, np.float64) for array in chosen))
     return Fit(trained, run.history, update, run.stopped, run.diverged)
-
-
-def _forward(model: Model, parameters: Any, inputs: xr.DataArray, alpha: float, options: Options) -> Forward:
-    if options.through == "textbook":
-        return lambda parameters, samples: textbook_activity(model, parameters, samples, alpha)
-    dt = float(inputs.attrs["dt"])
-    if "tau" in model.constants and not math.isclose(dt, alpha * float(model.constants["tau"]), rel_tol=1e-9):
-        tau = float(model.constants["tau"])
-        raise CortwinError(
-            f"alpha is {alpha}, but the rate text has dt / tau = {dt} s / {tau} s = {dt / tau:g}: they must be the same"
-        )
-    values = {name: getattr(parameters, name) for name in trained_names(model)}
-    sizes = model.sizes(values)
-    layout = Layout(
-        inputs=sizes["inputs"],
-        units=sizes["units"],
-        outputs=sizes["outputs"],
-        neurons_per_unit=1,
-        trials=1,
-        dt=dt,
-        input_dt=dt,
-        input_steps=inputs.sizes["time"],
-        record_dt=dt,
-    )
-    return rate_function(model, layout, values)
 
 
 def _fingerprint(model: Model, alpha: float, options: Options, *data: Any) -> str:

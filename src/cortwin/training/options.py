@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from cortwin.errors import CortwinError
 from cortwin.training.loss import Penalties
 from cortwin.training.optimizers import OPTIMIZERS, SCHEDULES
+from cortwin.training.routes import ROUTES
 
 DTYPES = ("float64", "float32")
-ROUTES = ("textbook", "rate")
 
 
 @dataclass(frozen=True)
