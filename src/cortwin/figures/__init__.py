@@ -1,0 +1,17 @@
+"""Figures: functions of rows and labelled arrays that return a matplotlib Figure; no engine is imported."""
+
+from cortwin.figures.activity import example_units as example_units
+from cortwin.figures.convergence import convergence_order as convergence_order
+from cortwin.figures.equations import typeset_page as typeset_page
+from cortwin.figures.expressions import to_mathtext as to_mathtext
+from cortwin.figures.hands import hand_paths as hand_paths
+from cortwin.figures.ladder import ladder_rungs as ladder_rungs
+from cortwin.figures.ladder import neurons_per_unit as neurons_per_unit
+from cortwin.figures.page import page_texts as page_texts
+from cortwin.figures.raster import spike_raster as spike_raster
+from cortwin.figures.rotations import RotationPanel as RotationPanel
+from cortwin.figures.rotations import rotation_planes as rotation_planes
+from cortwin.figures.saving import save as save
+from cortwin.figures.similarity import similarity_scores as similarity_scores
+from cortwin.figures.spectrum import eigenvalues as eigenvalues
+from cortwin.figures.training import training_curves as training_curves
