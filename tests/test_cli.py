@@ -326,7 +326,7 @@ def test_a_signal_is_heard_inside_one_long_call_of_a_library(tmp_path):
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)  # impatient
     _, complained = process.communicate(timeout=20)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10  # the call itself takes half a minute
     assert "interrupted (Ctrl+C)" in one_line(complained)
     assert process.returncode == 130
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["helper", "temporary"]
@@ -370,6 +370,15 @@ def test_closed_streams_do_not_break_a_command(tmp_path, how):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert not open_run(tmp_path / "out").damaged
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    # A limit on the size of files is what a test can have; the libraries meet it in the same place.
+    line = f"ulimit -f 20; '{sys.executable}' -m cortwin run '{TOY}' --units 40 --out out"
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert one_line(done.stderr) == f"error: File too large: {tmp_path / 'out'}\n"
+    assert done.returncode == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_ascii_terminal_does_not_break_a_run(tmp_path):

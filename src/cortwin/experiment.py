@@ -258,12 +258,13 @@ def execute(
         with run.timed("total"):
             with run.timed("compute"):
                 results = experiment.compute(run, values)
-            with run.timed("save"):
+            with run.timed("save"), _naming(target.path):
                 result_files.write_results(folder, results)
                 results = result_files.read_results(folder)
             with run.timed("draw"):
                 drawings = experiment.draw(results)
-                write_drawings(folder, drawings)
+                with _naming(target.path):
+                    write_drawings(folder, drawings)
         result_files.write_json(folder / TIMINGS, {name: round(run.timings[name], 4) for name in run.timings})
         facts |= {"records": run.records, "started": _clock(started), "finished": _clock(time.time())}
         write_report(folder, facts, experiment.summary, results, drawings, experiment.sections(results, drawings))
@@ -317,8 +318,7 @@ def write_drawings(folder: Path, drawings: Sequence[Drawing]) -> None:
     CortwinError
         For a name that is no file name, or that comes twice.
     """
-    import matplotlib as mpl
-
+    from cortwin.figures import save
     from cortwin.results import require_name
 
     (folder / FIGURES).mkdir()
@@ -328,10 +328,7 @@ def write_drawings(folder: Path, drawings: Sequence[Drawing]) -> None:
         if name in seen:
             raise CortwinError(f"two drawings are called {name!r}")
         seen.add(name)
-        # Matplotlib names the parts of an SVG at random unless it is given a salt, and stamps it with the date.
-        with mpl.rc_context({"svg.hashsalt": name}):
-            drawing.figure.savefig(folder / FIGURES / f"{name}.svg", metadata={"Date": None, "Creator": None})
-            drawing.figure.savefig(folder / FIGURES / f"{name}.png", dpi=200, metadata={"Software": None})
+        save(drawing.figure, folder / FIGURES, name)
         if "matplotlib.pyplot" in sys.modules:
             sys.modules["matplotlib.pyplot"].close(drawing.figure)
 
@@ -345,6 +342,16 @@ def run_script(file: str) -> None:
     sys.stdout.flush()
     # -P: nothing is imported from the current folder by accident.
     os.execv(sys.executable, [sys.executable, "-P", "-m", "cortwin", "run", file, *sys.argv[1:]])
+
+
+@contextmanager
+def _naming(place: Path) -> Iterator[None]:
+    """Say what could not be written; a full disk speaks up without a name."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(place)
+        raise
 
 
 def _import_script(script: Path) -> ModuleType:

@@ -101,7 +101,7 @@ class Cell:
     def plain(self) -> str:
         """The same on one line."""
         superscript = self.exponent.translate(str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-        return f"{self.text} × 10{superscript}" if self.exponent else self.text
+        return f"{self.text}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{superscript}" if self.exponent else self.text
 
 
 def cell(value: Any, digits: int = 3, reason: str = "") -> Cell:
@@ -113,7 +113,7 @@ def cell(value: Any, digits: int = 3, reason: str = "") -> Cell:
     if isinstance(value, str):
         return Cell(value, number=False)
     if isinstance(value, int):
-        return Cell(f"{value:,}".replace(",", "\u2009").replace("-", "−"))
+        return Cell(f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}").replace("-", "−"))
     if value and not 1e-3 <= abs(value) < 1e5:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         return Cell(mantissa.replace("-", "−"), exponent=str(int(exponent)).replace("-", "−"))

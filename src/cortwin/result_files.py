@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import zipfile
@@ -162,8 +163,9 @@ def _write_groups(file: Path, groups: Mapping[str, xr.DataArray | xr.Dataset], w
     import numpy as np
     import xarray as xr
 
-    with h5netcdf.File(file, "w"):
-        pass
+    # In memory first: on a full disk the HDF5 library would crash the process, while a plain write says what is wrong.
+    memory = io.BytesIO()
+    opened = h5netcdf.File(memory, "w")
     for name, group in sorted(groups.items()):
         require_name(name, f"a group of {what}")
         data = group
@@ -180,9 +182,11 @@ def _write_groups(file: Path, groups: Mapping[str, xr.DataArray | xr.Dataset], w
             if values.ndim and np.issubdtype(values.dtype, np.number)
         }
         try:
-            data.to_netcdf(file, group=name, mode="a", engine="h5netcdf", encoding=encoding)
+            data.dump_to_store(xr.backends.H5NetCDFStore(opened, group=name, mode="a"), encoding=encoding)
         except (TypeError, ValueError) as error:
             raise CortwinError(f"{what} {name} cannot be saved: {error}") from error
+    opened.close()
+    file.write_bytes(memory.getbuffer())
 
 
 def _read_groups(file: Path) -> dict[str, Any]:
