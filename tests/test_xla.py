@@ -249,6 +249,47 @@ def test_synapses_that_learn():
     assert np.abs(results["syn.w"] - before).max() > 0.01
 
 
+@pytest.mark.parametrize("delays", ["none", "constant", "heterogeneous"])
+@pytest.mark.parametrize("connection", ["all", "one_to_one", "convergent", "divergent"])
+def test_spikes_through_both_ends_of_regular_synapses(connection, delays):
+    """Sums of spikes as matrix products, reshapes and copies, onto targets (on_pre) and onto sources (on_post)."""
+    rng = np.random.default_rng(2)
+    n_pre, n_post = {"all": (6, 8), "one_to_one": (8, 8), "convergent": (12, 4), "divergent": (4, 12)}[connection]
+    equations = "dv/dt = (I + g - v) / tau : 1\ndg/dt = -g / (tau / 2) : 1\nI : 1"
+    sources, targets = (
+        neurons(n, equations, name=name, threshold="v > 1", reset="v = 0")
+        for n, name in ((n_pre, "sources"), (n_post, "targets"))
+    )
+    for group in (sources, targets):
+        group.I, group.v = rng.uniform(1.5, 3, len(group)), rng.random(len(group))
+    delay = {"pre": 0.7 * ms, "post": 0.2 * ms} if delays == "constant" else None
+    synapses = Synapses(
+        sources,
+        targets,
+        "w : 1",
+        on_pre="g_post += w * I_pre / N_pre; v_post -= 0.01",
+        on_post="g_pre += 0.5 * w / I_post",
+        delay=delay,
+        name="syn",
+    )
+    match connection:
+        case "all":
+            synapses.connect()
+        case "one_to_one":
+            synapses.connect(j="i")
+        case "convergent":
+            synapses.connect(i=np.arange(12), j=np.arange(12) // 3)
+        case "divergent":
+            synapses.connect(i=np.arange(12) % 4, j=np.arange(12))
+    synapses.w = rng.normal(size=len(synapses))
+    if delays == "heterogeneous":
+        synapses.pre.delay = rng.integers(0, 30, len(synapses)) * 0.1 * ms
+        synapses.post.delay = rng.integers(0, 30, len(synapses)) * 0.1 * ms
+    monitors = [SpikeMonitor(group, name=f"spikes_{group.name}") for group in (sources, targets)]
+    trace = StateMonitor(targets, ["v", "g"], record=True, name="trace")
+    assert_same_as_brian2(Network(sources, targets, synapses, trace, *monitors), 0.1, minimum_spikes=20)
+
+
 def test_shared_variables_units_and_subexpressions_constant_over_dt():
     ramp = TimedArray(np.array([0.0, 1.0, 4.0]), dt=2 * ms, name="ramp")
     cells = NeuronGroup(
@@ -335,13 +376,14 @@ def cpp_standalone(tmp_path):
 
 @pytest.mark.cpp
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("method", "delays"), [("exact", "constant"), ("exponential_euler", "heterogeneous")])
-def test_spikes_are_those_of_cpp_standalone(cpp_standalone, method, delays):
-    program = xla.compile(lif_network(method, delays, 1))
+def test_spikes_are_those_of_cpp_standalone(cpp_standalone, method, delays, seed):
+    program = xla.compile(lif_network(method, delays, seed))
     found = program.run(1.0)
 
     cpp_standalone("lif")
-    network = lif_network(method, delays, 1)
+    network = lif_network(method, delays, seed)
     network.run(1 * second, namespace={})
     device.build(compile=True, run=True, directory=None)
     expected = raster_of(network["spikes"], 10_000)
