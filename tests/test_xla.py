@@ -71,6 +71,7 @@ def neurons(n, equations, name="cells", **keywords):
         "r_pre",
         "-w * (r_pre - r_post)",
         "w * exp(-r_pre / 2) / (1 + u ** 2) + sin(t / ms) * u",
+        "cos(w * t / ms) * r_pre",
         "clip(w * r_pre, -0.1, 0.1)",
         "w * abs(r_pre) * int(r_post > 0)",
         "0.3",

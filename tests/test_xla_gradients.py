@@ -172,6 +172,21 @@ def test_spiking_gradient_is_that_of_the_recurrence_by_hand(name, shape, delay_s
         np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-9)
 
 
+def test_checkpoints_change_no_gradient():
+    network = spiking_network()
+    network.add(StateMonitor(network["lif"], "v", record=True, dt=1 * ms, name="coarse"))
+    network.remove(network["spikes"], network["trace"])
+    program = xla.compile(network, scale=2.0)
+
+    def loss(w, checkpoint):
+        return jnp.sum(program.simulate({"rec.w": w}, 73, checkpoint=checkpoint)["coarse.v"] ** 2)
+
+    w = jnp.asarray(program.state["rec.w"])
+    plain, saving = (jax.jit(jax.grad(loss), static_argnums=1)(w, checkpoint) for checkpoint in (False, True))
+    assert np.abs(plain).max() > 0.1
+    np.testing.assert_allclose(saving, plain, rtol=1e-12, atol=1e-14)
+
+
 def test_a_spike_carries_the_gradient_through_a_chain():
     """One neuron, one spike, one synapse: the chain rule on paper, with a threshold written `theta < v`."""
     defaultclock.dt = 0.1 * ms

@@ -68,7 +68,12 @@ class Program:
         return round(ratio)
 
     def simulate(
-        self, values: Mapping[str, Any] | None = None, n_steps: int = 1, *, differentiable: bool = True
+        self,
+        values: Mapping[str, Any] | None = None,
+        n_steps: int = 1,
+        *,
+        differentiable: bool = True,
+        checkpoint: bool = False,
     ) -> dict[str, jax.Array]:
         """Run for a number of ticks: pure, and open to `jax.jit`, `jax.grad` and `jax.vmap`.
 
@@ -77,6 +82,8 @@ class Program:
         values : what replaces entries of `state`, by the same names; arrays or tracers
         n_steps : number of ticks, a Python int
         differentiable : False makes rasters boolean, an eighth of the memory
+        checkpoint : for gradients of long runs with a coarse monitor: keep the state at the monitor's ticks only, and
+            run the ticks between once more on the way back
 
         Returns
         -------
@@ -89,7 +96,7 @@ class Program:
         CortwinError
             If a name is unknown or a shape is wrong.
         """
-        return self._simulate(dict(values or {}), n_steps, differentiable)
+        return self._simulate(dict(values or {}), n_steps, differentiable, checkpoint)
 
     def run(self, duration: float, values: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
         """Run for a time in seconds; compiled once per duration and set of replaced names.
@@ -145,7 +152,9 @@ class Program:
             complete[key] = value
         return complete
 
-    def _simulate(self, values: Mapping[str, Any], n_steps: int, differentiable: bool) -> dict[str, jax.Array]:
+    def _simulate(
+        self, values: Mapping[str, Any], n_steps: int, differentiable: bool, checkpoint: bool = False
+    ) -> dict[str, jax.Array]:
         constants = self._complete(values) | {key: jnp.asarray(value) for key, value in self._hidden.items()}
         carry = {key: constants.pop(key) for key in self._written}
         for operation in self.operations:
@@ -163,7 +172,8 @@ class Program:
             carry, later = jax.lax.scan(lambda carry, tick_index: tick(carry, tick_index, False), carry, others)
             return carry, (first, later)
 
-        carry, (first, later) = jax.lax.scan(frame, carry, jnp.arange(n_frames))
+        whole_frame = jax.checkpoint(frame, prevent_cse=False) if checkpoint else frame
+        carry, (first, later) = jax.lax.scan(whole_frame, carry, jnp.arange(n_frames))
         records = _in_time(first, later)
         if rest:
             carry, frame_records = frame(carry, jnp.asarray(n_frames), rest)
