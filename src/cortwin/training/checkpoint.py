@@ -54,7 +54,8 @@ def read_checkpoint(file: Path, fingerprint: str) -> dict[str, NDArray] | None:
     if not file.exists():
         return None
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        # NumPy itself leaves the file open when it is no archive.
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         found = str(arrays.pop(_FINGERPRINT))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -71,7 +71,7 @@ def descend(
 
         (value, of_output), gradient = jax.value_and_grad(of, has_aux=True)(now.parameters)
         gradient = gradient._replace(**{name: jnp.zeros_like(getattr(gradient, name)) for name in options.fixed})
-        norm = optax.global_norm(gradient)
+        norm = jnp.sqrt(sum((array**2).sum() for array in gradient))
         change, state = optimizer.update(gradient, now.optimizer, now.parameters)
         changed = optax.apply_updates(now.parameters, change)
 

@@ -1,0 +1,653 @@
+"""Training: runs and gradients against NumPy loops, updates against printed formulas, and what goes wrong."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
+
+from cortwin.activity import activity
+from cortwin.errors import CortwinError
+from cortwin.models import elman
+from cortwin.tasks import ReachTask
+from cortwin.training import (
+    Options,
+    Penalties,
+    fit,
+    forward_through,
+    gradient_errors,
+    make_optimizer,
+    mean_squared_error,
+    outputs,
+    penalty,
+    recurrence_activity,
+    run_textbook,
+    textbook_activity,
+)
+from cortwin.training.batches import held_out, mini_batches
+from cortwin.training.descent import error, loss
+from cortwin.training.samples import Samples
+
+ACTIVATIONS = ("tanh", "logistic", "relu")
+F = {"tanh": np.tanh, "logistic": lambda x: 1 / (1 + np.exp(-x)), "relu": lambda x: np.maximum(x, 0)}
+ALPHA, DT = 0.2, 0.02  # tau of the page is 100 ms
+TRIALS, TIMES, INPUTS, UNITS, OUTPUTS = 6, 9, 3, 5, 2
+CACHE = {
+    "jax_compilation_cache_dir": None,
+    "jax_persistent_cache_min_compile_time_secs": 0.0,
+    "jax_persistent_cache_min_entry_size_bytes": -1,
+}
+PENALTIES = Penalties(weight=0.03, rate=0.2, smoothness=0.01)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compile_once(tmp_path_factory):
+    """Keep what XLA compiles: many of these tests train the same small network again."""
+    before = {name: jax.config.values[name] for name in CACHE}
+    for name, value in {**CACHE, "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("xla"))}.items():
+        jax.config.update(name, value)
+    reset_cache()
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    reset_cache()
+
+
+def network(activation="tanh", seed=1):
+    """Return a page's model and parameters of which none is zero."""
+    generator = np.random.default_rng(seed)
+    model = elman.model(activation)
+    start = model.initial(generator, INPUTS, UNITS, OUTPUTS, gain=1.5)
+    return model, model.trained(*(array + 0.3 * generator.standard_normal(array.shape) for array in start))
+
+
+def data(seed=2, trials=TRIALS):
+    """Return inputs and targets, and a mask that is 0 in places."""
+    generator = np.random.default_rng(seed)
+    inputs = activity(generator.standard_normal((trials, TIMES, INPUTS)), dt=DT, last="input", name="inputs")
+    target = activity(generator.standard_normal((trials, TIMES, OUTPUTS)), dt=DT, last="output", name="target")
+    mask = generator.uniform(0.5, 2, (trials, TIMES)) * (generator.random((trials, TIMES)) < 0.8)
+    return inputs, target, mask
+
+
+def trained(options, *, seed=3, model_and_parameters=None, samples=None, **others):
+    """Run `fit` on the small network."""
+    model, start = model_and_parameters or network()
+    inputs, target, mask = samples or data()
+    generator = np.random.default_rng(seed)
+    arguments = {"alpha": ALPHA, "options": options, "generator": generator, "mask": mask, **others}
+    return fit(model, start, inputs, target, **arguments)
+
+
+def to_bytes(parameters):
+    return b"".join(np.asarray(array).tobytes() for array in parameters)
+
+
+def loop(p, u, f, alpha):
+    """Return x and h, one trial, one step, one unit at a time."""
+    x = np.empty((len(u), len(u[0]), len(p.b)))
+    for trial, samples in enumerate(u):
+        before = p.x0
+        for k, sample in enumerate(samples):
+            for i in range(len(p.b)):
+                into = sum(p.W_rec[i, j] * f(before[j]) for j in range(len(p.b)))
+                into += sum(p.W_in[i, j] * sample[j] for j in range(len(sample))) + p.b[i]
+                x[trial, k, i] = (1 - alpha) * before[i] + alpha * into
+            before = x[trial, k]
+    return x, f(x)
+
+
+def bptt(p, u, z, m, alpha, penalties):
+    """Return loss and gradient of the tanh network by the chain rule, written out backwards in time."""
+    x, h = loop(p, u, np.tanh, alpha)
+    n_trials, n_times, n_units = h.shape
+    weight = m / (z.shape[2] * m.sum())
+    e = h @ p.W_out.T + p.b_out - z
+    jumps = np.diff(h, axis=1) / alpha
+    value = (weight[..., None] * e**2).sum() + penalties.rate * (h**2).mean()
+    value += penalties.smoothness * (jumps**2).mean()
+    value += penalties.weight * sum((w**2).sum() for w in (p.W_rec, p.W_in, p.W_out))
+    g = {name: np.zeros_like(array) for name, array in p._asdict().items()}
+    for w in ("W_rec", "W_in", "W_out"):
+        g[w] += 2 * penalties.weight * getattr(p, w)
+    for trial in range(n_trials):
+        carried = np.zeros(n_units)
+        for k in reversed(range(n_times)):
+            of_y = 2 * weight[trial, k] * e[trial, k]
+            g["W_out"] += np.outer(of_y, h[trial, k])
+            g["b_out"] += of_y
+            of_h = p.W_out.T @ of_y + 2 * penalties.rate * h[trial, k] / h.size
+            if k > 0:
+                of_h += 2 * penalties.smoothness * jumps[trial, k - 1] / alpha / jumps.size
+            if k < n_times - 1:
+                of_h -= 2 * penalties.smoothness * jumps[trial, k] / alpha / jumps.size
+            delta = carried + of_h * (1 - h[trial, k] ** 2)
+            before = np.tanh(x[trial, k - 1] if k else p.x0)
+            g["W_rec"] += alpha * np.outer(delta, before)
+            g["W_in"] += alpha * np.outer(delta, u[trial, k])
+            g["b"] += alpha * delta
+            carried = (1 - alpha) * delta + alpha * (p.W_rec.T @ delta) * (1 - before**2)
+        g["x0"] += carried
+    return value, type(p)(**g)
+
+
+# ------------------------------------------------------------------------------------------------------ forward runs
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_textbook_activity_is_a_loop_over_trials_times_and_units(activation):
+    model, p = network(activation)
+    u = data()[0].to_numpy()
+    x, h = textbook_activity(model, p, u, ALPHA)
+    expected_x, expected_h = loop(p, u, F[activation], ALPHA)
+    np.testing.assert_allclose(x, expected_x, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(h, expected_h, rtol=0, atol=1e-12)
+    expected_y = np.einsum("oi,bki->bko", p.W_out, expected_h) + p.b_out
+    np.testing.assert_allclose(outputs(model, p, h), expected_y, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_at_alpha_1_the_leaky_form_is_the_printed_recurrence(activation):
+    model, p = network(activation)
+    u = data()[0].to_numpy()
+    h = recurrence_activity(model, p, u, F[activation](p.x0))
+    # One term is multiplied by 1 - alpha = 0: what is left differs by the rounding of one addition per step.
+    np.testing.assert_allclose(textbook_activity(model, p, u, 1.0)[1], h, rtol=1e-13, atol=1e-15)
+    other = recurrence_activity(model, p, u, np.ones(UNITS))
+    assert np.abs(other - h).max() > 1e-3, "the first state does not matter"
+
+
+def test_labelled_run_has_the_times_and_trials_of_a_simulation():
+    model, p = network()
+    inputs = data()[0].assign_coords(condition=("trial", np.arange(TRIALS)), time=DT * np.arange(TIMES) - 0.1)
+    found = run_textbook(model, p, inputs, ALPHA)
+    x, h = loop(p, inputs.to_numpy(), np.tanh, ALPHA)
+    np.testing.assert_allclose(found["x"], x, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found["r"], h, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found["time"], inputs["time"], atol=1e-15)
+    assert found["x"].dims == ("trial", "time", "unit")
+    np.testing.assert_array_equal(found["condition"], np.arange(TRIALS))
+    assert found["r"].attrs["kind"] == "rate"
+    assert found.attrs["writing"] == "textbook"
+
+
+def test_labelled_run_refuses_what_explodes_or_does_not_fit():
+    model, p = network("relu")
+    inputs = data()[0]
+    with pytest.raises(CortwinError, match=r"x is not finite, first in trial 0, step \d+, unit \d+"):
+        run_textbook(model, p._replace(W_rec=1e200 * np.abs(p.W_rec)), np.abs(inputs), ALPHA)
+    with pytest.raises(CortwinError, match=r"W_in has the shape \(5, 2\), expected \(5, 3\)"):
+        run_textbook(model, p._replace(W_in=p.W_in[:, :2]), inputs, ALPHA)
+    with pytest.raises(CortwinError, match=r"alpha = dt / tau is 1\.5"):
+        run_textbook(model, p, inputs, 1.5)
+    with pytest.raises(CortwinError, match="the parameters have no array W_rec"):
+        run_textbook(model, object(), inputs, ALPHA)
+
+
+# -------------------------------------------------------------------------------------------------- loss and gradient
+
+
+def test_loss_and_penalties_are_their_formulas():
+    _, p = network()
+    u, z, m = (np.asarray(array) for array in data())
+    _, h = loop(p, u, np.tanh, ALPHA)
+    y = h @ p.W_out.T + p.b_out
+    by_hand = sum(m[b, k] * ((y[b, k] - z[b, k]) ** 2).sum() for b in range(TRIALS) for k in range(TIMES))
+    found = mean_squared_error(jnp.asarray(y), z, m)
+    np.testing.assert_allclose(found, by_hand / (OUTPUTS * m.sum()), rtol=1e-13)
+    for penalties, expected in {
+        Penalties(weight=2.0): 2 * sum((w**2).sum() for w in (p.W_rec, p.W_in, p.W_out)),
+        Penalties(weight=2.0, weights=("b",)): 2 * (p.b**2).sum(),
+        Penalties(rate=3.0): 3 * (h**2).mean(),
+        Penalties(smoothness=4.0): 4 * (((h[:, 1:] - h[:, :-1]) / ALPHA) ** 2).mean(),
+        Penalties(): 0.0,
+    }.items():
+        np.testing.assert_allclose(penalty(penalties, p, jnp.asarray(h), ALPHA), expected, rtol=1e-13)
+
+
+def test_gradient_is_backpropagation_through_time_written_out():
+    model, p = network()
+    u, z, m = (np.asarray(array) for array in data())
+    of_loss = partial(loss, model, forward_through("textbook", model, p, u, ALPHA), ALPHA, Options(penalties=PENALTIES))
+    (value, _), gradient = jax.jit(jax.value_and_grad(of_loss, has_aux=True))(p, Samples(u, z, m))
+    expected_value, expected = bptt(p, u, z, m, ALPHA, PENALTIES)
+    np.testing.assert_allclose(value, expected_value, rtol=1e-13)
+    for name, array in expected._asdict().items():
+        assert np.abs(array).min() > 0, f"{name}: nothing to compare"
+        np.testing.assert_allclose(getattr(gradient, name), array, rtol=1e-11, atol=1e-14, err_msg=name)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradients_through_both_writings_agree_and_are_slopes(activation):
+    model, p = network(activation)
+    inputs, target, _ = data()
+    generator = np.random.default_rng(0)
+    found = gradient_errors(model, p, inputs, target, alpha=ALPHA, generator=generator, entries=100)
+    assert found.between_writings <= 1e-8
+    # A centred difference with a step of eps^(1/3) errs by about eps^(2/3) = 4e-11 times the third derivative.
+    assert 0 < found.finite_difference <= 1e-6
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_rate_text_is_the_textbook_as_a_function(activation):
+    model, p = network(activation)
+    inputs = data()[0]
+    x, r = forward_through("rate", model, p, inputs, ALPHA)(p, inputs.to_numpy())
+    expected_x, expected_r = loop(p, inputs.to_numpy(), F[activation], ALPHA)
+    np.testing.assert_allclose(x, expected_x, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(r, expected_r, rtol=0, atol=1e-10)
+
+
+def test_training_through_the_rate_text_gives_the_same_weights():
+    options = {"updates": 6, "batch_size": 2, "learning_rate": 0.01, "penalties": PENALTIES}
+    textbook = trained(Options(**options))
+    rate = trained(Options(through="rate", **options))
+    for name, array in rate.parameters._asdict().items():
+        np.testing.assert_allclose(array, getattr(textbook.parameters, name), rtol=1e-9, err_msg=name)
+
+
+# ---------------------------------------------------------------------------------------------------------- optimisers
+
+
+def steps_by_hand(name, w, gradients, rates):
+    """Return the weights after each update, by the formulas of the docstrings."""
+    v = m = 0.0
+    found = []
+    for t, (g, eta) in enumerate(zip(gradients, rates, strict=True), start=1):
+        if name == "sgd":
+            w = w - eta * g
+        elif name == "momentum":
+            v = 0.9 * v + g
+            w = w - eta * v
+        elif name == "rmsprop":
+            v = 0.9 * v + 0.1 * g**2
+            w = w - eta * g / np.sqrt(v + 1e-8)
+        else:
+            m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+            w = w - eta * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+        found.append(w)
+    return found
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("name", ["sgd", "momentum", "rmsprop", "adam"])
+def test_updates_are_the_printed_formulas(name, schedule):
+    generator = np.random.default_rng(5)
+    w, gradients = generator.standard_normal(4), generator.standard_normal((3, 4))
+    rates = [0.1 if schedule == "constant" else 0.1 * (1 + np.cos(np.pi * n / 3)) / 2 for n in range(3)]
+    optimizer = make_optimizer(name, 0.1, schedule=schedule, updates=3)
+    state, now = optimizer.init(jnp.asarray(w)), jnp.asarray(w)
+    for g, expected in zip(gradients, steps_by_hand(name, w, gradients, rates), strict=True):
+        change, state = optimizer.update(jnp.asarray(g), state, now)
+        now = now + change
+        np.testing.assert_allclose(now, expected, rtol=1e-12)
+
+
+def test_a_long_gradient_is_scaled_to_the_clip_and_a_short_one_left():
+    optimizer = make_optimizer("sgd", 1.0, clip=0.5)
+    for length, expected in ((5.0, 0.5), (0.3, 0.3)):
+        g = {"a": jnp.array([0.6 * length]), "b": jnp.array([0.8 * length])}
+        change, _ = optimizer.update(g, optimizer.init(g))
+        np.testing.assert_allclose([-change["a"][0], -change["b"][0]], [0.6 * expected, 0.8 * expected], rtol=1e-14)
+
+
+# ------------------------------------------------------------------------------------------------------------- batches
+
+
+def test_mini_batches_use_every_trial_equally_often_and_no_other():
+    training = np.array([1, 4, 5, 8, 9])
+    batches = mini_batches(np.random.default_rng(1), training, 2, 10)
+    assert batches.shape == (10, 2)
+    np.testing.assert_array_equal(np.unique(batches, return_counts=True), [training, np.full(5, 4)])
+    orders = batches.ravel().reshape(4, 5)
+    assert len({tuple(order) for order in orders}) == 4, "every round should have an order of its own"
+    np.testing.assert_array_equal(mini_batches(np.random.default_rng(1), training, None, 2), [training, training])
+
+
+def test_held_out_trials_are_whole_and_never_trained():
+    training, validation = held_out(np.random.default_rng(1), 20, Options(validation_fraction=0.25))
+    assert validation.size == 5
+    np.testing.assert_array_equal(np.sort(np.concatenate([training, validation])), np.arange(20))
+    training, validation = held_out(np.random.default_rng(1), 5, Options(validation_trials=(3, 0)))
+    np.testing.assert_array_equal(training, [1, 2, 4])
+    np.testing.assert_array_equal(validation, [0, 3])
+
+
+def test_held_out_trials_do_not_change_the_weights():
+    options = Options(updates=10, batch_size=2, validation_trials=(0, 3), learning_rate=0.01)
+    inputs, target, mask = data()
+    other = target.copy()
+    other[[0, 3]] = 0.5 * other[[0, 3]]
+    first, second = (trained(options, samples=(inputs, z, mask)) for z in (target, other))
+    # The loss of an update tells of all weights before it.
+    assert first.history["loss"].tobytes() == second.history["loss"].tobytes()
+    assert first.history["validation_loss"][0] != second.history["validation_loss"][0]
+
+
+# ------------------------------------------------------------------------------------------------------------- the fit
+
+
+def test_full_batch_descent_is_the_gradient_written_out():
+    options = Options(optimizer="sgd", learning_rate=0.1, updates=3, batch_size=None, clip=None, penalties=PENALTIES)
+    found = trained(options)
+    _, p = network()
+    u, z, m = (np.asarray(array) for array in data())
+    for update in range(3):
+        value, gradient = bptt(p, u, z, m, ALPHA, PENALTIES)
+        norm = np.sqrt(sum((g**2).sum() for g in gradient))
+        np.testing.assert_allclose(found.history["loss"][update], value, rtol=1e-11)
+        np.testing.assert_allclose(found.history["gradient_norm"][update], norm, rtol=1e-11)
+        p = type(p)(*(w - 0.1 * g for w, g in zip(p, gradient, strict=True)))
+    for name, array in p._asdict().items():
+        np.testing.assert_allclose(getattr(found.parameters, name), array, rtol=1e-10, err_msg=name)
+    assert (found.best_update, found.stopped, found.diverged) == (3, "all 3 updates are done", False)
+    np.testing.assert_array_equal(found.history["update"], [0, 1, 2])
+    assert "validation_loss" not in found.history
+
+
+def test_training_teaches_a_task_it_was_not_shown_the_trials_of():
+    task = ReachTask(n_directions=4, dt=DT, hold=(0.1, 0.2), rest=0.1)
+    model = elman.model()
+    p = model.initial(np.random.default_rng(1), 4, 20, 2)
+    seen, unseen = (task.trials(np.arange(4).repeat(4), np.random.SeedSequence(seed)) for seed in (1, 2))
+    options = Options(updates=150, batch_size=8, learning_rate=0.02, schedule="cosine", interval=50)
+    found = fit(model, p, seen.inputs, seen.target, alpha=ALPHA, options=options, generator=np.random.default_rng(1))
+    before, after = (
+        np.mean((outputs(model, q, run_textbook(model, q, unseen.inputs, ALPHA)["r"].to_numpy()) - unseen.target) ** 2)
+        for q in (p, found.parameters)
+    )
+    assert after < 0.1 * before
+
+
+def test_same_seed_same_bytes_other_seed_other_weights():
+    options = Options(updates=10, batch_size=2, validation_fraction=0.34, interval=4)
+    first, again, other = trained(options), trained(options), trained(options, seed=4)
+    assert to_bytes(first.parameters) == to_bytes(again.parameters)
+    assert {name: values.tobytes() for name, values in first.history.items()} == {
+        name: values.tobytes() for name, values in again.history.items()
+    }
+    assert to_bytes(first.parameters) != to_bytes(other.parameters)
+
+
+def test_fixed_arrays_stay_and_the_others_move():
+    _, p = network()
+    found = trained(Options(updates=3, batch_size=2, fixed=("W_rec", "x0"), penalties=PENALTIES)).parameters
+    for name, array in p._asdict().items():
+        assert np.array_equal(getattr(found, name), array) == (name in ("W_rec", "x0")), name
+
+
+def test_what_the_mask_hides_does_not_matter():
+    inputs, target, mask = data()
+    hidden = target.copy(data=np.where(mask[..., None] == 0, 1e6, target.to_numpy()))
+    assert (mask == 0).any()
+    options = Options(updates=3, batch_size=3)
+    first, second = (trained(options, samples=(inputs, z, mask)) for z in (target, hidden))
+    assert to_bytes(first.parameters) == to_bytes(second.parameters)
+    unmasked = trained(options, mask=None)
+    assert to_bytes(first.parameters) != to_bytes(unmasked.parameters)
+
+
+def test_float32_is_computed_in_float32():
+    options = {"updates": 20, "batch_size": 3, "learning_rate": 0.01, "validation_trials": (1,), "penalties": PENALTIES}
+    single, double = trained(Options(dtype="float32", **options)), trained(Options(**options))
+    assert single.history["loss"].dtype == np.float32
+    assert single.parameters.W_rec.dtype == np.float64
+    np.testing.assert_array_equal(single.parameters.W_rec, single.parameters.W_rec.astype(np.float32))
+    # 20 updates of 0.01, whose direction is known to about 1e-5.
+    np.testing.assert_allclose(single.parameters.W_rec, double.parameters.W_rec, atol=1e-4)
+
+
+def test_best_validated_weights_are_returned_when_training_overfits():
+    inputs, noise, mask = data()
+    teacher = run_textbook(*network(seed=9), inputs, ALPHA)["r"].to_numpy()[..., :OUTPUTS]
+    target = 0.3 * noise + teacher
+    options = Options(
+        updates=400, batch_size=None, learning_rate=0.05, interval=5, validation_trials=(4, 5), patience=30
+    )
+    found = trained(options, samples=(inputs, target, mask))
+    validated, at = found.history["validation_loss"], found.history["validation_update"]
+    best = int(np.argmin(validated))
+    assert 0 < best < validated.size - 1, "the test needs training that overfits"
+    assert found.best_update == at[best]
+    assert at[-1] - found.best_update == 30
+    assert len(found.history["loss"]) == at[-1] < 400
+    assert found.stopped == "the validation error has not fallen for 30 updates"
+    model, _ = network()
+    held = Samples(*(np.asarray(array)[4:] for array in (inputs, target, mask)))
+    forward = forward_through("textbook", model, found.parameters, inputs, ALPHA)
+    np.testing.assert_allclose(error(model, forward, found.parameters, held), validated[best], rtol=1e-12)
+
+
+# ---------------------------------------------------------------------------------------------- when the loss explodes
+
+EXPLODING = {"optimizer": "sgd", "learning_rate": 1e4, "clip": None, "batch_size": 3}
+
+
+def test_training_stops_at_a_loss_that_is_not_finite_and_keeps_the_last_good_weights():
+    found = trained(Options(updates=1000, interval=50, **EXPLODING))
+    assert found.diverged
+    done = len(found.history["loss"])
+    assert found.stopped.startswith("the loss is ")
+    assert f"at update {done};" in found.stopped
+    assert "the norm of its gradient" in found.stopped
+    assert 1 < done < 1000
+    assert all(np.isfinite(values).all() for values in found.history.values())
+    assert all(np.isfinite(array).all() for array in found.parameters)
+    # The weights after as many updates, reached by a training that ends there.
+    assert found.best_update == done - 1
+    shorter = trained(Options(updates=done - 1, interval=50, **EXPLODING))
+    assert not shorter.diverged
+    assert to_bytes(shorter.parameters) == to_bytes(found.parameters)
+    # One more is an update too far, although its own gradient was finite.
+    longer = trained(Options(updates=done, interval=50, **EXPLODING))
+    assert longer.diverged
+    assert longer.stopped.startswith("the error is ")
+    assert to_bytes(longer.parameters) == to_bytes(found.parameters)
+
+
+def test_an_exploding_training_returns_the_best_validated_weights():
+    found = trained(Options(updates=1000, interval=1, validation_trials=(0,), **EXPLODING))
+    assert found.diverged
+    assert found.best_update == found.history["validation_update"][np.argmin(found.history["validation_loss"])]
+    assert np.isfinite(found.history["validation_loss"]).all()
+
+
+def test_a_first_loss_that_is_not_finite_is_an_error():
+    model, p = network("relu")
+    huge = p._replace(W_out=1e200 * p.W_out)
+    for options in (Options(updates=2, batch_size=2), Options(updates=2, batch_size=2, validation_trials=(0,))):
+        with pytest.raises(CortwinError, match=r"(loss|error) is (inf|nan) .*before anything was learned"):
+            trained(options, model_and_parameters=(model, huge))
+
+
+# --------------------------------------------------------------------------------------------------------- checkpoints
+
+LONG = {"updates": 20, "batch_size": 2, "interval": 4, "validation_fraction": 0.2, "schedule": "cosine", "clip": 0.5}
+
+
+class Interrupted(Exception):
+    """Stands for whatever ends a process."""
+
+
+@pytest.mark.parametrize("how", [KeyboardInterrupt, Interrupted])
+def test_resumed_training_gives_the_bytes_of_an_uninterrupted_one(tmp_path, how):
+    whole = trained(Options(**LONG))
+    file = tmp_path / "training.npz"
+    reported = []
+
+    def advance(updates, value):
+        reported.append((updates, value))
+        if sum(done for done, _ in reported) == 12 and len(reported) == 3:
+            raise how
+
+    with pytest.raises(how):
+        trained(Options(**LONG), checkpoint=file, advance=advance)
+    resumed = trained(Options(**LONG), checkpoint=file, advance=advance)
+    assert to_bytes(resumed.parameters) == to_bytes(whole.parameters)
+    assert resumed.history.keys() == whole.history.keys()
+    for name, values in whole.history.items():
+        np.testing.assert_array_equal(resumed.history[name], values, err_msg=name)
+    assert (resumed.best_update, resumed.stopped) == (whole.best_update, whole.stopped)
+    assert [updates for updates, _ in reported] == [4, 4, 4, 12, 4, 4]
+    assert reported[3][1] == whole.history["loss"][11]
+    finished = trained(Options(**LONG), checkpoint=file)
+    assert to_bytes(finished.parameters) == to_bytes(whole.parameters)
+    assert [path.name for path in tmp_path.iterdir()] == ["training.npz"], "something was left beside the checkpoint"
+
+
+def test_a_write_that_fails_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    file = tmp_path / "training.npz"
+    calls = []
+    savez = np.savez
+
+    def full_disk(stream, **arrays):
+        calls.append(arrays)
+        if len(calls) == 3:
+            stream.write(b"half a checkpoint")
+            raise OSError(28, "No space left on device")
+        savez(stream, **arrays)
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(CortwinError, match=r"training\.npz cannot be written: No space left on device"):
+        trained(Options(**LONG), checkpoint=file)
+    monkeypatch.undo()
+    with np.load(file, allow_pickle=False) as archive:
+        assert archive["history.loss"].size == 8
+    assert [path.name for path in tmp_path.iterdir()] == ["training.npz"]
+    resumed = trained(Options(**LONG), checkpoint=file)
+    assert to_bytes(resumed.parameters) == to_bytes(trained(Options(**LONG)).parameters)
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    file = tmp_path / "training.npz"
+    trained(Options(**LONG), checkpoint=file)
+    before = file.read_bytes()
+    inputs, target, mask = data()
+    model, p = network()
+    others = {
+        "options": {"options": Options(**{**LONG, "updates": 24})},
+        "seed": {"seed": 4},
+        "data": {"samples": (inputs, target + 1e-9, mask)},
+        "mask": {"mask": None},
+        "alpha": {"alpha": 0.1},
+        "start": {"model_and_parameters": (model, p._replace(b=p.b + 1e-9))},
+        "model": {"model_and_parameters": (elman.model("relu"), p)},
+    }
+    for what, change in others.items():
+        arguments = {"options": Options(**LONG), **change}
+        with pytest.raises(CortwinError, match="is of a training with another model"):
+            trained(checkpoint=file, **arguments)
+        assert file.read_bytes() == before, what
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "pickle"])
+def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
+    file = tmp_path / "training.npz"
+    trained(Options(updates=2, batch_size=2), checkpoint=file)
+    content = file.read_bytes()
+    if damage == "pickle":
+        np.savez(file, fingerprint=np.array([{}], dtype=object))
+    else:
+        file.write_bytes({"truncated": content[: len(content) // 2], "empty": b"", "text": b"weights"}[damage])
+    with pytest.raises(CortwinError, match="is no checkpoint that can be read"):
+        trained(Options(updates=2, batch_size=2), checkpoint=file)
+
+
+def test_a_checkpoint_where_none_can_be_written_is_refused(tmp_path):
+    with pytest.raises(CortwinError, match=r"nowhere/training\.npz cannot be written: No such file"):
+        trained(Options(updates=2, batch_size=2), checkpoint=tmp_path / "nowhere" / "training.npz")
+
+
+# -------------------------------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimizer": "adamw"}, "the option optimizer is 'adamw', expected one of sgd, momentum, rmsprop, adam"),
+        ({"schedule": "step"}, "the option schedule is 'step', expected one of constant, cosine"),
+        ({"dtype": "float16"}, "the option dtype is 'float16', expected one of float64, float32"),
+        ({"through": "spiking"}, "the option through is 'spiking', expected one of textbook, rate"),
+        ({"updates": 0}, "the option updates is 0, must be a whole number and at least 1"),
+        ({"interval": 2.5}, "the option interval is 2.5, must be a whole number"),
+        ({"batch_size": 0}, "the option batch_size is 0, must be"),
+        ({"patience": 0, "validation_fraction": 0.1}, "the option patience is 0, must be"),
+        ({"patience": 10}, "the option patience is 10, but no trials are held out"),
+        ({"learning_rate": 0.0}, "the option learning_rate is 0.0, must be finite and positive"),
+        ({"learning_rate": np.inf}, "the option learning_rate is inf, must be finite and positive"),
+        ({"clip": -1.0}, "the option clip is -1.0, must be finite and positive"),
+        ({"clip": np.nan}, "the option clip is nan, must be finite and positive"),
+        ({"validation_fraction": 1.0}, "the option validation_fraction is 1.0, must be at least 0 and below 1"),
+        ({"validation_fraction": 0.1, "validation_trials": (1,)}, "exclude each other"),
+        ({"through": "rate", "dtype": "float32"}, "the rate text is float64"),
+    ],
+)
+def test_wrong_options_are_named(options, message):
+    with pytest.raises(CortwinError, match=message):
+        Options(**options)
+
+
+@pytest.mark.parametrize(("name", "strength"), [("weight", -1.0), ("rate", np.nan), ("smoothness", np.inf)])
+def test_wrong_penalties_are_named(name, strength):
+    with pytest.raises(CortwinError, match=f"the penalty {name} is {strength}, must be finite and 0 or more"):
+        Penalties(**{name: strength})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 7}, "the option batch_size is 7, but there are 6 trials to train on"),
+        ({"validation_fraction": 0.05}, r"validation_fraction = 0.05 holds out 0 of 6 trials"),
+        ({"validation_fraction": 0.95}, r"validation_fraction = 0.95 holds out 6 of 6 trials"),
+        ({"validation_trials": (6,)}, r"validation_trials names trial 6; there are trials 0\.\.5"),
+        ({"validation_trials": (-1,)}, "validation_trials names trial -1"),
+        ({"validation_trials": (1, 1)}, "names a trial twice"),
+        ({"validation_trials": tuple(range(6))}, "holds out all 6 trials"),
+        ({"fixed": ("W",)}, "the option fixed names 'W'; the trained arrays of elman are W_rec, W_in, b"),
+        ({"penalties": Penalties(weight=1.0, weights=("V",))}, "the option penalties.weights names 'V'"),
+    ],
+)
+def test_options_that_do_not_fit_the_data_are_named(options, message):
+    with pytest.raises(CortwinError, match=message):
+        trained(Options(**{"updates": 2, "batch_size": 2, **options}))
+
+
+def test_data_that_do_not_fit_are_named():
+    inputs, target, mask = (np.asarray(array) for array in data())
+    bad = inputs.copy()
+    bad[1, 2, 0] = np.nan
+    none = mask.copy()
+    none[2] = 0
+    cases = [
+        ((inputs[0], target, mask), r"the shape of inputs is \(9, 3\), expected \(trial, time, input\)"),
+        ((inputs[:, :0], target, mask), r"the shape of inputs is \(6, 0, 3\)"),
+        ((inputs, target[..., 0], mask), r"the shape of target is \(6, 9\), expected \(trial, time, output\)"),
+        ((inputs, target[:, 1:], mask), r"inputs have \(6, 9\) = \(trials, times\), the target has \(6, 8\)"),
+        ((inputs, target, mask[:, 1:]), r"the shape of the mask is \(6, 8\), expected \(6, 9\)"),
+        ((bad, target, mask), r"inputs\[1, 2, 0\] is nan"),
+        ((inputs, target, -mask), "the mask goes down to -"),
+        ((inputs, target, none), "the mask is 0 at all times of trial 2"),
+        ((inputs[..., :2], target, mask), r"W_in has the shape \(5, 3\), expected \(5, 2\)"),
+        ((inputs, target[..., :1], mask), r"W_out has the shape \(2, 5\), expected \(1, 5\)"),
+    ]
+    for samples, message in cases:
+        with pytest.raises(CortwinError, match=message):
+            trained(Options(updates=2, batch_size=2), samples=samples)
+    model, p = network()
+    with pytest.raises(CortwinError, match=r"b\[3\] is nan: weights must be finite"):
+        trained(Options(updates=2), model_and_parameters=(model, p._replace(b=np.array([1, 1, 1, np.nan, 1]))))
+    for alpha in (0, 1.1, np.nan):
+        with pytest.raises(CortwinError, match="alpha = dt / tau is"):
+            trained(Options(updates=2), alpha=alpha)
+
+
+def test_rate_text_needs_its_own_alpha_and_a_time_step():
+    with pytest.raises(CortwinError, match=r"alpha is 0\.1, but the rate text has dt / tau = 0\.02 s / 0\.1 s = 0\.2"):
+        trained(Options(updates=2, batch_size=2, through="rate"), alpha=0.1)
+    bare = tuple(np.asarray(array) for array in data())
+    with pytest.raises(CortwinError, match="inputs have no attribute dt"):
+        trained(Options(updates=2, batch_size=2, through="rate"), samples=bare)
