@@ -162,7 +162,8 @@ class _Renderer:
         left, right = self.render(node.left), self.render(node.right)
         before = left.text if isinstance(node.left, ast.UnaryOp) else _within(left, PRODUCT)
         behind = _within(right, PRODUCT)
-        between = r"\cdot " if behind[0].isdigit() else r"\,"
+        # The letter f leans to the left, into what stands before it.
+        between = r"\cdot " if behind[0].isdigit() else r"\;" if behind[0] == "f" else r"\,"
         return Piece(f"{before}{between}{behind}", PRODUCT, left.tall or right.tall)
 
     def _quotient(self, node: ast.BinOp) -> Piece:

@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 from cortwin.analysis import population_rate
 from cortwin.figures.style import (
     COLOURS,
-    DIRECTIONS,
     DOUBLE,
     SOFT,
     direction_colours,
@@ -115,7 +114,7 @@ def _dots(axes: Axes, spikes: xr.Dataset, trial: int, shown: np.ndarray, preferr
 def _strip(axes: Axes, preferred: np.ndarray) -> None:
     """Draw the key of colours along the sorted neurons, with the place of each quarter turn."""
     axes.imshow(
-        DIRECTIONS(np.mod(preferred / (2 * np.pi), 1))[:, None], aspect="auto", origin="lower", interpolation="nearest",
+        direction_colours(preferred)[:, None], aspect="auto", origin="lower", interpolation="nearest",
         extent=(0, 1, -0.5, preferred.size - 0.5),
     )  # fmt: skip
     place = {angle: np.searchsorted(_wrapped(preferred), angle) - 0.5 for angle in ANGLES}

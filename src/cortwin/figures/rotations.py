@@ -73,6 +73,7 @@ def rotation_planes(panels: Mapping[str, RotationPanel]) -> Figure:
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for number, (axes, (name, panel)) in enumerate(zip(grid.flat, panels.items(), strict=False)):
+        axes.set_box_aspect(1)
         axes.set_title(f"{label_of(name)}\n\n", color=colour_of(name, number), fontweight="bold")
         values = panel.projections.to_numpy()
         if panel.reason or not values.size or not np.isfinite(values).all():
@@ -124,7 +125,6 @@ def _plane(axes: Axes, values: np.ndarray, colours: np.ndarray) -> None:
             )  # fmt: skip
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-reach, reach)
-    axes.set_aspect("equal")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)

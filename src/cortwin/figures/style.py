@@ -26,18 +26,19 @@ SINGLE, DOUBLE = 89 * MM, 183 * MM  # widths of one and of two columns, in inche
 
 INK, SOFT, FAINT, WASH = "#1c1b1a", "#6a6661", "#c9c5be", "#f1eeea"
 
-# Okabe & Ito's palette (https://jfly.uni-koeln.de/color/) for what is compared, greys for what it is compared with.
+# Okabe & Ito (https://jfly.uni-koeln.de/color/) and the wine of Tol (https://sronpersonalpages.nl/~pault/) for what is
+# compared, greys for what it is compared with.
 COLOURS: Mapping[str, str] = {
     "textbook": INK,
     "rate": "#0072b2",
     "tuning": "#009e73",
     "spiking": "#d55e00",
-    "recording": "#a3508a",
+    "recording": "#882255",
     "target": FAINT,
     "untrained": "#57534e",
     "noise": "#7d7973",
     "average": "#9a958e",
-    "ceiling": "#a3508a",
+    "ceiling": "#882255",
     # Of spiking networks with different activations: one family of hues, told apart by lightness.
     "tanh": "#d55e00",
     "logistic": "#7d2f04",
@@ -49,7 +50,7 @@ LABELS: Mapping[str, str] = {
     "noise": "smooth noise",
     "relu": "ReLU",
 }
-SPARE = ("#0072b2", "#d55e00", "#009e73", "#a3508a", "#e8a33d", "#56b4e9")
+SPARE = ("#0072b2", "#d55e00", "#009e73", "#882255", "#e8a33d", "#56b4e9")
 
 _LOOK = {
     # Named outright, and shipped with matplotlib: the same letters on every machine.
@@ -167,7 +168,8 @@ def direction_colours(directions: ArrayLike) -> np.ndarray:
     -------
     (n, 4) ndarray
     """
-    return np.asarray(DIRECTIONS(np.mod(np.asarray(directions, dtype=np.float64) / (2 * np.pi), 1.0)))
+    nearest = np.rint(np.degrees(np.asarray(directions, dtype=np.float64))).astype(int)
+    return np.asarray(DIRECTIONS(nearest % DIRECTIONS.N))
 
 
 def panel_letter(axes: Axes, letter: str) -> None:
