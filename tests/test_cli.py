@@ -363,12 +363,21 @@ def test_preferences_in_the_current_folder_are_not_evaluated(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["brian_preferences", "out"]
 
 
-@pytest.mark.parametrize("how", [">&- 2>&- <&-", "| true"])
-def test_closed_streams_do_not_break_a_command(tmp_path, how):
-    line = f"set -o pipefail; '{sys.executable}' -m cortwin run '{TOY}' --out out {how}"
-    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+@pytest.mark.parametrize(("how", "helper"), [(">&- 2>&- <&-", "cat && echo a && echo b >&2"), ("| true", "true")])
+def test_closed_streams_do_not_break_a_command(tmp_path, how, helper):
+    (tmp_path / "mine.py").write_text(
+        "import subprocess\nfrom cortwin.experiment import Results\n"
+        "def compute(run):\n"
+        f"    subprocess.run(['sh', '-c', '{helper}'], check=True)\n"
+        "    return Results()\n"
+        "def draw(results):\n    return []\n"
+    )
+    command = f"'{sys.executable}' -m cortwin"
+    line = f"set -eo pipefail; {command} list {how}; {command} run ./mine.py --out out {how}"
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+    )
+    assert (done.returncode, done.stderr) == (0, "")
     assert not open_run(tmp_path / "out").damaged
 
 

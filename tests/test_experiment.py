@@ -124,6 +124,7 @@ def test_figures_are_drawn_again_from_what_was_saved(toy, tmp_path, monkeypatch)
     assert redraw(open_run(path), toy) == ["activity", "error"]
     finished = open_run(path)
     assert not finished.damaged
+    assert len(list((path / "figures").iterdir())) == 4
     assert {name: (path / name).read_bytes() for name in finished.manifest["files"]} == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
 
@@ -274,6 +275,7 @@ def test_bars_are_shown_on_a_terminal_alone(monkeypatch, capsys):
 
 
 def test_a_script_is_the_same_as_the_command(tmp_path):
+    (tmp_path / "rich.py").write_text("raise SystemExit(3)\n")  # nothing is imported from the current folder
     done = subprocess.run(
         [sys.executable, TOY, "--quick", "--out", "out", "--units", "4"],
         cwd=tmp_path,

@@ -17,7 +17,8 @@ from pathlib import Path
 from cortwin.errors import CortwinError
 
 PREFERENCES = "brian_preferences"
-# Otherwise an uncaught exception leaves logs and a copy of the script in the temporary folder.
+# Otherwise an uncaught exception leaves logs and a copy of the script in the temporary folder, and an argument that is
+# no UTF-8 ends the import.
 _CONTENT = "logging.file_log = False\nlogging.save_script = False\n"
 
 
@@ -40,7 +41,7 @@ def import_brian2() -> list[str]:
     if "brian2" in sys.modules:
         return notes
     here = os.getcwd()
-    with tempfile.TemporaryDirectory(prefix="cortwin-") as folder, _apart():
+    with tempfile.TemporaryDirectory(prefix="cortwin-") as folder, _path_kept():
         Path(folder, PREFERENCES).write_text(_CONTENT, encoding="utf-8")
         os.chdir(folder)
         try:
@@ -57,15 +58,11 @@ def import_brian2() -> list[str]:
 
 
 @contextlib.contextmanager
-def _apart() -> Iterator[None]:
-    """Keep the folder from becoming a place to import from, and the words of the command out of Brian2's log.
-
-    The entry '' of the path means the current folder; and Brian2 cannot encode words that are not text (2.9).
-    """
-    saved_path, saved_words = list(sys.path), list(sys.argv)
+def _path_kept() -> Iterator[None]:
+    """Keep the folder from becoming a place to import from: the entry '' of the path means the current folder."""
+    saved = list(sys.path)
     sys.path[:] = [os.getcwd() if entry == "" else entry for entry in sys.path]
-    sys.argv[:] = ["cortwin"]
     try:
         yield
     finally:
-        sys.path[:], sys.argv[:] = saved_path, saved_words
+        sys.path[:] = saved

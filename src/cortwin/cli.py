@@ -88,8 +88,7 @@ class _Call:
 def _end(error: BaseException) -> int:
     """Say in one line what went wrong, and choose the exit status."""
     if isinstance(error, BrokenPipeError):
-        _discard_output()  # who reads our output has left, as in `cortwin list | head -1`
-        return 0
+        return 0  # who reads our output has left, as in `cortwin list | head -1`
     if isinstance(error, KeyboardInterrupt):
         kill_children()
         _say_error(f"{str(error) or 'interrupted (Ctrl+C)'}: {NOTHING_KEPT}")
@@ -143,8 +142,8 @@ def _prepare_streams() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            # Otherwise the next file that is opened takes the number, and output goes into a result.
-            os.open(os.devnull, os.O_RDWR)
+            # Otherwise the next file that is opened takes the number, and a compiler cannot say anything.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
@@ -156,8 +155,12 @@ def _prepare_streams() -> None:
 def _console() -> Console:
     from rich.console import Console
 
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich itself would exit with status 1
+
     # Piped output is read by people and grep: do not break its lines at 80 columns.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    return Output(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 @app.callback(invoke_without_command=True)
