@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from functools import cache, partial
@@ -48,6 +49,7 @@ EXPRESSIONS = {
     "1/(1 + exp(-x))": r"\dfrac{1}{1 + e^{-x}}",
     "(-a)**2": "{(-a)}^{2}",
     "exp(-x)**2": "{(e^{-x})}^{2}",
+    "(a**2)**3": "{({a}^{2})}^{3}",
     "x0 + b_out": r"x_{0} + b_{\mathrm{out}}",
     "p.W_rec @ f(x) + p.b": r"W_{\mathrm{rec}}\;f(x) + b",
     "W.T @ x": r"W^{\top}\,x",
@@ -108,7 +110,9 @@ def test_formula_means_what_its_text_means(text):
         expected = eval(text, {}, values)
     except (ZeroDivisionError, OverflowError):
         return
-    found = eval(_python_of(to_mathtext(text)), {}, values)
+    formula = _python_of(to_mathtext(text))
+    assert not re.search(r"[-+*/] *-", formula)  # Python reads a*-b; a reader does not
+    found = eval(formula, {}, values)
     # a + (b + c) is drawn, and read back, without parentheses: rounding may differ.
     assert found == pytest.approx(expected, rel=1e-6)
 
@@ -541,7 +545,12 @@ def test_a_distance_of_zero_stands_on_the_floor_and_many_empty_decades_are_cut_o
 
 
 def test_a_score_far_below_zero_stands_at_the_edge_with_its_number():
-    assert "−0.6" in _words(figures.similarity_scores(SCORES))
+    figure = figures.similarity_scores(SCORES)
+    assert "−0.6" in _words(figure)
+    for axes in figure.axes:
+        points = [line for line in axes.lines if line.get_marker() in ("o", "<")]
+        assert [line.get_marker() for line in points].count("<") == 1
+        assert all(axes.get_xlim()[0] <= line.get_xdata()[0] <= axes.get_xlim()[1] for line in points)
 
 
 def test_labels_are_spread_as_little_as_possible():
