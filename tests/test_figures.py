@@ -362,9 +362,9 @@ RUNGS = [
     {"rung": "R1", "step": None, "total": None},
     {"rung": "R2", "step": 0.0, "total": 3e-16},
     {"rung": "R3", "step": 0.02, "total": 0.02},
-    {"rung": "R5", "step": float("nan"), "total": 0.03, "neurons": 16},
+    {"rung": "R5", "step": float("nan"), "total": 0.03, "neurons_per_unit": 16},
 ]
-CURVE = [{"neurons": n, "nrmse": 1 / n, "low": 0.9 / n, "high": 1.2 / n} for n in (1, 4, 16, 64)]
+CURVE = [{"neurons_per_unit": n, "nrmse": 1 / n, "low": 0.9 / n, "high": 1.2 / n} for n in (1, 4, 16, 64)]
 SCORES = {
     f"{measure}.{mean}.{name}": score
     for measure in ("cka", "cca", "procrustes")
@@ -454,7 +454,7 @@ UNDRAWABLE = {
     "no neuron has a preferred direction": lambda: figures.spike_raster(_spikes(), np.full(12, NAN), bin_width=DT),
     "no rung has a distance": lambda: figures.ladder_rungs([RUNGS[0]]),
     "no spiking network has a finite distance": lambda: figures.neurons_per_unit(
-        {"tanh": [{"neurons": 1, "nrmse": NAN}]}
+        {"tanh": [{"neurons_per_unit": 1, "nrmse": NAN}]}
     ),
     "no plane": lambda: figures.rotation_planes({}),
     "nothing turns": lambda: figures.rotation_planes({"rate": _panel(value=NAN, reason="nothing turns")}),
@@ -531,6 +531,8 @@ def test_the_cover_answers_its_question():
     # On the line 1/n between logarithms an error of 5 % is reached at exactly 20 neurons.
     assert "≈ 20 neurons" in _words(figures.neurons_per_unit({"tanh": CURVE}))
     assert "more than 16 neurons, for an error of 5 %" in _words(figures.neurons_per_unit({"tanh": CURVE[:3]}))
+    others = [{"rung": "R4", "neurons_per_unit": 2, "nrmse": 1e-3}, {"rung": "R2", "nrmse": 1e-9}]
+    assert "≈ 20 neurons" in _words(figures.neurons_per_unit({"tanh": [*CURVE, *others]}))
     assert "1 or fewer neurons" in _words(figures.neurons_per_unit({"tanh": CURVE}, tolerance=1.0))
     assert [_percent(value) for value in (0.0123, 0.5, 1.0)] == ["1.2 %", "50 %", "100 %"]
 

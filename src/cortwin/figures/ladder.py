@@ -30,7 +30,7 @@ from cortwin.figures.style import (
 )
 
 RUNGS: Mapping[str, str] = {
-    "R0": "as printed",
+    "R0": "as\nprinted",
     "R1": "leaky\ntextbook",
     "R2": "rate,\nsame dt",
     "R3": "rate,\ndt → 0",
@@ -52,7 +52,7 @@ def ladder_rungs(rows: Sequence[Mapping[str, Any]]) -> Figure:
     Parameters
     ----------
     rows : one mapping a rung, with ``rung`` (``"R2"``), ``step`` and ``total`` (NRMSE; None or NaN where there is none)
-        and, for a rung with several sizes, ``neurons`` (per unit)
+        and, for a rung with several sizes, ``neurons_per_unit``
 
     Returns
     -------
@@ -97,6 +97,8 @@ def ladder_rungs(rows: Sequence[Mapping[str, Any]]) -> Figure:
     bottom.set_xticks(range(len(rows)), [_rung_title(row) for row in rows])
     bottom.tick_params(axis="x", length=0, pad=4)
     bottom.set_xlim(-0.6, len(rows) - 0.4)
+    if any(row.get("neurons_per_unit") for row in rows):
+        bottom.set_xlabel("rung; n neurons per unit", labelpad=5)
     figure.supylabel("distance (NRMSE of x)", fontsize=6.5)
     handles = [
         Line2D(
@@ -210,8 +212,9 @@ def neurons_per_unit(
 
     Parameters
     ----------
-    curves : activation -> rows with ``neurons`` (per unit) and ``nrmse`` and, where several seeds ran, ``low`` and
-        ``high``. The first is drawn strongest and answers the question
+    curves : activation -> rows with ``neurons_per_unit`` and ``nrmse`` and, where several seeds ran, ``low`` and
+        ``high``; rows of another ``rung`` than R5 are passed over. The first curve is drawn strongest and answers
+        the question
     units : units of the network; with it, the sizes of the whole networks are written above
     floors : activation -> NRMSE that no number of neurons gets below
     floor_text : what sets the floor, in a few words
@@ -285,9 +288,10 @@ def _number(value: Any) -> float:
 
 def _curve(rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
     """Return the rows that have a distance as arrays, sorted by size."""
-    kept = sorted((row for row in rows if _number(row.get("nrmse")) > 0), key=lambda row: row["neurons"])
+    spiking = [row for row in rows if row.get("rung", "R5") == "R5" and _number(row.get("nrmse")) > 0]
+    kept = sorted(spiking, key=lambda row: row["neurons_per_unit"])
     return {
-        "neurons": np.array([row["neurons"] for row in kept], dtype=np.float64),
+        "neurons": np.array([row["neurons_per_unit"] for row in kept], dtype=np.float64),
         "nrmse": np.array([row["nrmse"] for row in kept], dtype=np.float64),
         "low": np.array([row.get("low", row["nrmse"]) for row in kept], dtype=np.float64),
         "high": np.array([row.get("high", row["nrmse"]) for row in kept], dtype=np.float64),
@@ -441,6 +445,6 @@ def _short(value: float) -> str:
 
 def _rung_title(row: Mapping[str, Any]) -> str:
     text = RUNGS.get(row["rung"], "")
-    if row.get("neurons"):
-        text = f"{text}, {row['neurons']:g}\nper unit" if row["rung"] == "R5" else text
+    if row.get("neurons_per_unit"):
+        text = f"{text.partition(chr(10))[0]}\nn = {row['neurons_per_unit']:g}"
     return f"{row['rung']}\n{text}"

@@ -64,6 +64,8 @@ def similarity_scores(scores: Mapping[str, float | None], reasons: Mapping[str, 
         for column, measure in enumerate(measures):
             axes = panels[row, column]
             here = table.get((measure, mean), {})
+            column_scores = [value for (one, _), part in table.items() if one == measure for value in part.values()]
+            axes.set_xlim(LOWEST if min(filter(math.isfinite, column_scores), default=0.0) < 0 else 0, 1.02)
             why = {name: (reasons or {}).get(f"{measure}.{mean}.{name}", "") for name in names}
             _panel(axes, here, names, why, named=row == 0 and column == len(measures) - 1)
             if row == 0:
@@ -88,7 +90,6 @@ def _panel(
 ) -> None:
     floor = max([value for name in FLOORS if math.isfinite(value := scores.get(name, math.nan))], default=math.nan)
     ceiling = scores.get(CEILING, math.nan)
-    axes.set_xlim(LOWEST if min(scores.values(), default=0.0) < 0 else 0, 1.02)
     left, right = axes.get_xlim()
     if floor > left:
         axes.axvspan(left, floor, color=WASH, linewidth=0, zorder=0)
