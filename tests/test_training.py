@@ -449,6 +449,19 @@ def test_training_stops_at_a_loss_that_is_not_finite_and_keeps_the_last_good_wei
     assert to_bytes(longer.parameters) == to_bytes(found.parameters)
 
 
+def test_no_update_follows_a_loss_that_is_not_finite():
+    inputs, target, mask = data()
+    bad = target.copy()
+    bad[5] = 1e200  # its square is not finite; the other trials are as good as ever
+    options = {"batch_size": 1, "optimizer": "sgd", "learning_rate": 0.1}
+    found = trained(Options(updates=18, **options), samples=(inputs, bad, mask))
+    assert found.diverged
+    assert 0 < found.best_update < 17, "the test needs updates before and after"
+    before = trained(Options(updates=found.best_update, **options), samples=(inputs, bad, mask))
+    assert not before.diverged
+    assert to_bytes(found.parameters) == to_bytes(before.parameters)
+
+
 def test_an_exploding_training_returns_the_best_validated_weights():
     found = trained(Options(updates=1000, interval=1, validation_trials=(0,), **EXPLODING))
     assert found.diverged
