@@ -197,6 +197,21 @@ def test_refractory_neurons_take_no_input_but_are_reset():
     assert np.ptp(results["trace.u"][held, 1]) > 5
 
 
+def test_gap_junctions_between_groups_that_are_refractory():
+    """Reading two variables that are `unless refractory` is no write: nothing holds the summed variable back."""
+    rng = np.random.default_rng(0)
+    equations = "dv/dt = (2 + gap - v) / tau : 1 (unless refractory)\ngap : 1"
+    one, other = (
+        neurons(4, equations, name=name, threshold="v > 1", reset="v = 0", refractory=2 * ms)
+        for name in ("one", "other")
+    )
+    one.v, other.v = rng.random(4), rng.random(4)
+    junctions = Synapses(one, other, "gap_post = 0.1 * (v_pre - v_post) : 1 (summed)", name="junctions")
+    junctions.connect()
+    network = Network(one, other, junctions, SpikeMonitor(other), StateMonitor(other, "gap", record=True))
+    assert_same_as_brian2(network, 0.05, minimum_spikes=4)
+
+
 def test_conditions_with_and_or_not():
     rng = np.random.default_rng(0)
     cells = neurons(

@@ -151,6 +151,15 @@ def synapse(code):
     return build
 
 
+def two_conditions():
+    group = cells(
+        "dv/dt = -v / tau : 1 (unless refractory)\ndz/dt = 1 / tau : 1 (unless refractory)", refractory=1 * ms
+    )
+    synapses = Synapses(group, group, on_pre="v_post += 0.1 * z_pre", name="syn")
+    synapses.connect()
+    return [group, synapses]
+
+
 def delayed(delay):
     def build():
         group = cells()
@@ -208,6 +217,7 @@ def clocks_that_do_not_fit():
         (synapse("v_post += w * (1 - v_post)"), r"syn_pre: 'v_post \+= .*' reads what 'v_post"),
         (synapse("v_post += w; u_post += v_post"), r"syn_pre: 'u_post \+= v_post' reads what 'v_post \+= w' changes"),
         (synapse("v_post += w * v_pre"), r"syn_pre: .* depends on the order of the synapses"),
+        (two_conditions, r"syn_pre: writes 'v_post' and uses 'z_pre', both `unless refractory`, of different neurons"),
         (delayed(0.25), r"syn_pre: a delay of 0.00025 s is half-way between two steps"),
         (delayed(-1.0), r"syn_pre: a delay of -0.001 s is negative"),
         (undefined_name, r"cells\S*: .*missing"),

@@ -99,7 +99,6 @@ class Block:
                 user_identifiers=set(),
                 additional_variables=own,
             )
-            self._add_conditions(override)
             if runner.check_units:
                 check_units_statements(code, self.variables)
             scalar_statements, vector_statements = make_statements(code, self.variables, np.float64, optimise=True)
@@ -110,12 +109,12 @@ class Block:
             raise CortwinError(f"{self.owner}: {message}") from error
 
         self.indices: dict[str, str] = dict(group.variables.indices) | (dict(own.indices) if own is not None else {})
-        for name, condition in self.conditions.items():
-            self.indices[condition] = self.indices[name]
         self.lines = [
             Line(statement.var, statement.op, parse(str(statement.expr)), bool(statement.scalar))
             for statement in [*scalar_statements, *vector_statements]
         ]
+        self.conditions: dict[str, str] = {}
+        self._add_conditions(override)
         # The index arrays are read like any other variable.
         for name in list(self.variables):
             index = self.index_of(name)
@@ -130,14 +129,24 @@ class Block:
             compilation.note(variable)
 
     def _add_conditions(self, override: tuple[str, ...]) -> None:
-        self.conditions: dict[str, str] = {}
-        for name, variable in list(self.variables.items()):
-            condition = getattr(variable, "conditional_write", None)
-            if condition is None or condition.name in override:
-                continue
-            if self.variables.get(condition.name, condition) is not condition:
-                raise ValueError(f"the name '{condition.name}', which guards the writes of '{name}', is taken")
+        conditional = {
+            name: variable.conditional_write
+            for name, variable in self.variables.items()
+            if getattr(variable, "conditional_write", None) is not None
+            and variable.conditional_write.name not in override
+        }
+        for name in set(self.assigned()) & set(conditional):
+            condition, index = conditional[name], self.indices[name]
+            # Brian2 keeps one condition, with one index, for all names of a block: the last one's.
+            for other, others_condition in conditional.items():
+                if others_condition is not condition or self.indices[other] != index:
+                    raise CortwinError(
+                        f"{self.owner}: writes '{name}' and uses '{other}', both `unless refractory`, of different "
+                        f"neurons: Brian2 would take the '{condition.name}' of either for both; copy '{other}' into "
+                        "a variable that is not conditional"
+                    )
             self.variables[condition.name] = condition
+            self.indices[condition.name] = index
             self.conditions[name] = condition.name
 
     def index_of(self, name: str) -> str:
