@@ -4,7 +4,7 @@ textbook   h_t = f(W_rec h_{t-1} + W_in u_t + b)                                
            x_t = (1 - alpha) x_{t-1} + alpha (W_rec f(x_{t-1}) + W_in u_t + b)   (R1, leaky; h = f(x), alpha = dt / tau)
 rate       tau dx/dt = -x + W_rec r + W_in u + b,   r = f(x)
 spiking    tau dx/dt = -x + W_rec r + W_in u + b,   tau_s dr/dt = -r + sum_k d_k sum_spikes delta(t - t_k)
-           tau_m dv/dt = gain x + bias - v,         spike and v <- 0 where v > 1, silent for t_ref
+           tau_m dv/dt = gain (x + lead dx/dt) + bias - v,   spike and v <- 0 where v > 1, silent for t_ref
 
 symbol     shape             unit  textbook             rate                  spiking
 x          (units,)          1     current              synaptic current      synaptic current
@@ -21,7 +21,7 @@ decoder    (neurons,)        s                                                sy
 tau_m      ()                s                                                membrane time constant
 tau_s      ()                s                                                fast synaptic time constant
 t_ref      ()                s                                                refractory time
-lead       ()                s                                                anticipation against the lag of tau_s
+lead       (neurons,)        s                                                anticipation against the lag of tau_s
 
 Exact: textbook and rate agree to rounding when dt = alpha tau (forward Euler, the same input over each step).
 Approximate: the spiking writing, by the decoding of f from n neurons and by the spikes' timing; the tuning writing
@@ -95,6 +95,7 @@ drive : 1
 b : 1
 gain : 1 (constant)
 bias : 1 (constant)
+lead : second (constant)
 """
 LIF = "dv/dt = (gain*heard + bias - v)/tau_m : 1 (unless refractory)" + HEARD
 TUNING_CURVE = """
@@ -165,7 +166,7 @@ def model(activation: str = "tanh") -> Model:
         threshold="v > 1",
         reset="v = 0",
         refractory="t_ref",
-        values={"gain": "gain", "bias": "bias", "v": "v0"},
+        values={"gain": "gain", "bias": "bias", "lead": "lead", "v": "v0"},
         linked=LINKS,
     )
     spiking = Writing(
@@ -196,18 +197,19 @@ def model(activation: str = "tanh") -> Model:
             "gain": ("neurons",),
             "bias": ("neurons",),
             "decoder": ("neurons",),
+            "lead": ("neurons",),
             "v0": ("neurons",),
             "r0": ("units",),
         },
         trained=Parameters,
         initial=initial,
-        constants={"tau": 100 * ms, "tau_m": 20 * ms, "tau_s": 5 * ms, "t_ref": 2 * ms, "lead": 5 * ms},
+        constants={"tau": 100 * ms, "tau_m": 20 * ms, "tau_s": 10 * ms, "t_ref": 2 * ms},
         ensemble=Ensemble(population="neurons", function=f),
     )
 
 
 def initial(generator: np.random.Generator, inputs: int, units: int, outputs: int, *, gain: float = 1.0) -> Parameters:
-    """Draw initial parameters: Gaussian weights of variance gain^2 / units (recurrent) and 1 / fan-in (others), zeros.
+    """Draw initial parameters: Gaussian weights, variance gain^2 / units (recurrent), 1 / inputs, 1 / units^2 (readout).
 
     Parameters
     ----------
@@ -220,6 +222,7 @@ def initial(generator: np.random.Generator, inputs: int, units: int, outputs: in
         W_in=generator.standard_normal((units, inputs)) / np.sqrt(inputs),
         b=np.zeros(units),
         x0=np.zeros(units),
-        W_out=generator.standard_normal((outputs, units)) / np.sqrt(units),
+        # Small enough that every unit has to carry a part of the output: the noise of spikes then averages out.
+        W_out=generator.standard_normal((outputs, units)) / units,
         b_out=np.zeros(outputs),
     )

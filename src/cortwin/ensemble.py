@@ -33,6 +33,18 @@ class LIF:
         above = np.maximum(J - 1, 1e-12)
         return np.where(J > 1, 1 / (self.t_ref + self.dt / 2 + self.tau_m * np.log1p(1 / above)), 0.0)
 
+    def advance(self, current: Any) -> NDArray[np.float64]:
+        """Return by how many seconds the rate runs ahead of `rate` while the current changes slowly.
+
+        A spike ends an interval T over which the membrane remembers the current of a time m before the spike on average,
+        ``m = tau_m - L / (exp(L / tau_m) - 1)`` with ``L = T - t_ref``; the rate that the interval stands for belongs to its
+        middle, T / 2 before the spike. To first order the rate at t is that of the current at ``t + T / 2 - m``.
+        """
+        J = np.maximum(np.asarray(current, dtype=np.float64), 1 + 1e-12)
+        charging = self.tau_m * np.log1p(1 / (J - 1))
+        remembered = self.tau_m - charging / np.expm1(charging / self.tau_m)
+        return (charging + self.t_ref) / 2 - remembered
+
     def current(self, rate: Any) -> NDArray[np.float64]:
         """Return the constant current at which the neuron fires at a rate in Hz, the inverse of `rate`.
 
@@ -54,6 +66,7 @@ def ensembles(
     start: NDArray[np.float64],
     neurons_per_unit: int,
     lif: LIF,
+    tau_s: float,
     generator: np.random.Generator,
     *,
     max_rates: tuple[float, float] = (100.0, 200.0),
@@ -70,6 +83,7 @@ def ensembles(
     start : (units,) current at the beginning
     neurons_per_unit : neurons that stand for one unit
     lif : membrane of the neurons, dt included
+    tau_s : synaptic time constant in seconds, whose lag the neurons make up for by hearing a moment ahead
     generator : NumPy Generator
     max_rates : range of the neurons' rates at the end of their unit's range, in Hz
     margin : fraction by which the range is wider than the activity on each side
@@ -78,8 +92,7 @@ def ensembles(
 
     Returns
     -------
-    dict with ``gain``, ``bias`` (units x neurons,), ``decoder`` (units x neurons,) in seconds, ``v0`` (units x neurons,)
-    and ``r0`` (units,)
+    dict with ``gain``, ``bias``, ``v0`` (units x neurons,), ``decoder``, ``lead`` (units x neurons,) in seconds, ``r0`` (units,)
     """
     x = np.asarray(activity, dtype=np.float64).reshape(-1, activity.shape[-1])
     low, high = x.min(axis=0), x.max(axis=0)
@@ -99,16 +112,20 @@ def ensembles(
     even = np.linspace(0, 1, samples // 2)[:, None] * 2 * radius + (center - radius)
     visited = np.quantile(x, np.linspace(0, 1, samples - samples // 2), axis=0)
     points = np.concatenate([even, visited])
-    rates = lif.rate(points.T[:, :, None] * gain[:, None, :] + bias[:, None, :])
+    current = points.T[:, :, None] * gain[:, None, :] + bias[:, None, :]
+    rates = lif.rate(current)
     wanted = np.asarray(function(points.T))
     gram = rates.transpose(0, 2, 1) @ rates
     ridge = samples * (noise * max_rates[1]) ** 2
     decoder = np.linalg.solve(gram + ridge * np.eye(n), rates.transpose(0, 2, 1) @ wanted[:, :, None])[:, :, 0]
+    # A neuron's own anticipation, as its spikes meet it; one that never fires gets the synapse's lag whole.
+    advance = (rates * lif.advance(current)).sum(axis=1) / np.maximum(rates.sum(axis=1), 1e-12)
     first = lif.rate(gain * start[:, None] + bias)
     return {
         "gain": gain.ravel(),
         "bias": bias.ravel(),
         "decoder": decoder.ravel(),
+        "lead": (tau_s - advance).ravel(),
         "v0": generator.uniform(size=units * n),
         "r0": (decoder * first).sum(axis=1),
     }

@@ -4,21 +4,20 @@ R0  the textbook recurrence, h_t = f(W h_{t-1} + U u_t + b)
 R1  its leaky form in the current x, alpha = dt / tau; the same as R0 at alpha = 1
 R2  the Brian2 rate text, forward Euler at the textbook's dt
 R3  the rate text at a fine dt
-R4  f replaced by the decoded tuning curves of n LIF neurons per unit: rates, no spikes
+R4  f replaced by the decoded tuning curves of n LIF neurons per unit: rates, no spikes, and so a coarser dt will do
 R5  the n LIF neurons spike
 
 The input is held over one step of the textbook at every finer dt. Distances are taken on x: the RMS of the difference over
 the standard deviation of the reference, over all units, times and trials (`cortwin.analysis.nrmse`). ``step`` is the
-distance to the rung before, ``total`` to R1, ``nrmse`` of R4 and R5 to R3, which has their dt.
+distance to the rung before, ``total`` to R1, ``nrmse`` of R4 and R5 to the rate text (R3) at their own dt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import brian2
 import numpy as np
 import xarray as xr
 
@@ -37,11 +36,13 @@ class Spiking:
 
     Parameters
     ----------
-    dt : integration step in seconds
+    dt : integration step of the spikes in seconds
+    dt_rates : integration step of the tuning curves in seconds
     max_rates : range in Hz of the neurons' rates at the end of their unit's range
     """
 
     dt: float = 1e-4
+    dt_rates: float = 1e-3
     max_rates: tuple[float, float] = (100.0, 200.0)
 
     def arrays(
@@ -64,6 +65,7 @@ class Spiking:
             np.asarray(parameters.x0),
             neurons_per_unit,
             lif,
+            float(model.constants["tau_s"]),
             generator,
             max_rates=self.max_rates,
         )
@@ -155,34 +157,55 @@ def climb(
 
     rungs = _textbook_rungs(model, parameters, inputs, target, textbook)
     values = parameters._asdict()
-    for name, step in (("R2", dt), ("R3", settings.dt)):
+
+    def rate(step: float, name: str) -> tuple[Simulation, str]:
         engine = engines(f"rate {name}", 1)
-        found = simulate(model, "rate", values, inputs, dt=step, record_dt=dt, engine=engine, **common)
-        rungs.append(rung(name, found, engine, step, rungs[-1]))
-    reference = rungs[-1]
+        return simulate(model, "rate", values, inputs, dt=step, record_dt=dt, engine=engine, **common), engine
+
+    for name, step in (("R2", dt), ("R3", settings.dt)):
+        rungs.append(rung(name, *rate(step, name), step, rungs[-1]))
+    fine, coarse = rungs[-1].activity["x"], rate(settings.dt_rates, "R4")[0].activity["x"]
     for n in neurons:
         arrays = settings.arrays(model, parameters, textbook["x"] if represented is None else represented, n, seed)
-        before = reference
-        for name, writing in (("R4", "tuning"), ("R5", "spiking")):
+        before = replace(rungs[3], activity=xr.Dataset({"x": coarse}))
+        for name, writing, step, reference in (
+            ("R4", "tuning", settings.dt_rates, coarse),
+            ("R5", "spiking", settings.dt, fine),
+        ):
             engine = engines(writing, n)
-            found = simulate(
-                model,
-                writing,
-                arrays,
-                inputs,
-                dt=settings.dt,
-                record_dt=dt,
-                neurons_per_unit=n,
-                spikes=writing == "spiking",
-                engine=engine,
-                **common,
-            )
-            extra: dict[str, Any] = {"nrmse": nrmse(reference.activity["x"], found.activity["x"])}
+            spikes = writing == "spiking"
+            sizes = {"neurons_per_unit": n, "spikes": spikes, "engine": engine}
+            found = simulate(model, writing, arrays, inputs, dt=step, record_dt=dt, **sizes, **common)
+            extra: dict[str, Any] = {"nrmse": nrmse(reference, found.activity["x"])}
             if found.spikes is not None:
                 extra |= _cost(model, found.spikes)
-            before = rung(name, found, engine, settings.dt, before, n, **extra)
+            before = rung(name, found, engine, step, before, n, **extra)
             rungs.append(before)
     return rungs
+
+
+def ladder_metrics(rows: Sequence[Mapping[str, Any]], *, names: Sequence[str] | None = None, suffix: str = "") -> dict[str, Any]:
+    """Return a ladder's numbers under the names of `metrics.json`.
+
+    Parameters
+    ----------
+    rows : of `Rung`
+    names : rungs that are wanted, all when None
+    suffix : what is put behind every name, for instance ``".relu"``
+
+    Returns
+    -------
+    dict ``"ladder.RUNG.NUMBER"`` or, with several sizes, ``"ladder.RUNG.NUMBER.NEURONS"``; wall times are left out
+    """
+    metrics = {}
+    for row in rows:
+        if names is not None and row["rung"] not in names:
+            continue
+        size = "" if row["neurons_per_unit"] is None else f".{row['neurons_per_unit']}"
+        for number, value in row.items():
+            if value is not None and number not in ("rung", "neurons_per_unit", "dt", "seconds", "build_seconds", "engine"):
+                metrics[f"ladder.{row['rung']}.{number}{size}{suffix}"] = value
+    return metrics
 
 
 def floor(
@@ -212,7 +235,7 @@ def floor(
             writing,
             values,
             inputs,
-            dt=settings.dt,
+            dt=settings.dt if writing == "spiking" else settings.dt_rates,
             record_dt=float(inputs.attrs["dt"]),
             neurons_per_unit=neurons_per_unit,
             **common,
@@ -220,17 +243,17 @@ def floor(
         return nrmse(reference, found.activity["x"])
 
     finer = replace(spiking, dt=spiking.dt / 2)
-    fast = model.with_constants(
-        tau_s=model.constants["tau_s"] / 2, lead=model.constants["lead"] - model.constants["tau_s"] / 2
-    )
+    fast = model.with_constants(tau_s=model.constants["tau_s"] / 2)
     return {
         "as_run": distance(model, "spiking", spiking, arrays),
         "decoder": distance(model, "tuning", spiking, arrays),
-        "without_anticipation": distance(model.with_constants(lead=0 * brian2.second), "spiking", spiking, arrays),
+        "without_anticipation": distance(model, "spiking", spiking, arrays | {"lead": np.zeros_like(arrays["lead"])}),
         "half_grid": distance(
             model, "spiking", finer, finer.arrays(model, parameters, represented, neurons_per_unit, seed)
         ),
-        "half_tau_s": distance(fast, "spiking", spiking, arrays),
+        "half_tau_s": distance(
+            fast, "spiking", spiking, spiking.arrays(fast, parameters, represented, neurons_per_unit, seed)
+        ),
     }
 
 

@@ -8,6 +8,10 @@ with several fields in ``reason``.
 from cortwin.analysis.cca import CanonicalMaps as CanonicalMaps
 from cortwin.analysis.cca import fit_cca as fit_cca
 from cortwin.analysis.cka import linear_cka as linear_cka
+from cortwin.analysis.comparison import aligned_rates as aligned_rates
+from cortwin.analysis.comparison import covered as covered
+from cortwin.analysis.comparison import rotations as rotations
+from cortwin.analysis.comparison import similarities as similarities
 from cortwin.analysis.conditions import condition_average as condition_average
 from cortwin.analysis.conditions import cross_condition_average as cross_condition_average
 from cortwin.analysis.conditions import remove_cross_condition_mean as remove_cross_condition_mean

@@ -1,0 +1,340 @@
+"""Centre-out reaches by a trained network, its rate and spiking twins, and recorded motor cortex.
+
+The Elman network of documents 002 and 004 is trained to move a hand; the ladder is climbed from its formula to spikes;
+a readout is fitted to each writing; and all of them stand beside a recording (a synthetic one when no file is given).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import xarray as xr
+from brian2 import Hz, Quantity, ms
+
+from cortwin import figures
+from cortwin.agreement import compare_compilers, largest_difference
+from cortwin.analysis import (
+    aligned_rates,
+    cosine_tuning,
+    covered,
+    firing_rate,
+    recurrence_spectrum,
+    rotations,
+    similarities,
+    spike_statistics,
+)
+from cortwin.convergence import convergence
+from cortwin.cpp import compiler
+from cortwin.experiment import Drawing, Parameter, Results, Run, Section, Table, run_script
+from cortwin.ladder import Rung, Spiking, climb, floor, ladder_metrics
+from cortwin.model import Model
+from cortwin.models import elman, lif
+from cortwin.readout import decode_hand_velocity
+from cortwin.simulation import simulate
+from cortwin.tasks import ReachTask, Recording, RecordedReachTask, direction_split, read_recording, synthetic_recording
+from cortwin.training import Fit, Options, Penalties, fit, gradient_errors, run_textbook
+from cortwin.twins import WRITINGS, Twins, refitted, scores
+
+BATCH = 8  # trials per process, whatever the number of workers
+FULL_RATE = 100.0  # Hz that r = 1 stands for beside recorded rates
+SMOOTHING = 0.025  # s, the Gaussian that recorded rates come smoothed with
+PENALTIES = Penalties(weight=1e-5, rate=1e-2, smoothness=1e-3)
+
+
+def compute(
+    run: Run,
+    *,
+    units: Annotated[int, Parameter("cortical units", quick=32, minimum=2)] = 100,
+    activation: Annotated[str, Parameter("f of the units", choices=tuple(elman.ACTIVATIONS))] = "tanh",
+    tau: Annotated[Quantity, Parameter("time constant of the synaptic current", above=0 * ms)] = 100 * ms,  # type: ignore
+    dt: Annotated[Quantity, Parameter("step of the textbook network, alpha tau", above=0 * ms)] = 10 * ms,  # type: ignore
+    directions: Annotated[int, Parameter("reach directions; every other one is trained", quick=8, minimum=6)] = 16,
+    trials: Annotated[int, Parameter("training trials per trained direction", minimum=1)] = 16,
+    tests: Annotated[int, Parameter("trials per direction to fit readouts, and to test them", quick=1, minimum=1)] = 4,
+    noise: Annotated[float, Parameter("s.d. of the noise on the input; there is none on the ladder", minimum=0)] = 0.1,
+    updates: Annotated[int, Parameter("updates of the weights", quick=400, minimum=1)] = 1000,
+    learning_rate: Annotated[float, Parameter("learning rate of Adam, falling along a cosine", above=0)] = 2e-3,
+    neurons: Annotated[tuple[int, ...], Parameter("LIF neurons per unit on the ladder", quick=(4, 16), minimum=1)] = (
+        *(1, 4, 16, 64, 256),
+    ),
+    neurons_per_unit: Annotated[int, Parameter("LIF neurons per unit of the spiking twin", minimum=1)] = 16,
+    tau_m: Annotated[Quantity, Parameter("membrane time constant", above=0 * ms)] = 20 * ms,  # type: ignore
+    tau_s: Annotated[Quantity, Parameter("fast synaptic time constant", above=0 * ms)] = 10 * ms,  # type: ignore
+    t_ref: Annotated[Quantity, Parameter("refractory time", minimum=0 * ms)] = 2 * ms,  # type: ignore
+    dt_spiking: Annotated[Quantity, Parameter("step of the spikes", above=0 * ms, quick=0.2 * ms)] = 0.1 * ms,  # type: ignore
+    min_rate: Annotated[Quantity, Parameter("least of the neurons' maximum rates", above=0 * Hz)] = 100 * Hz,  # type: ignore
+    max_rate: Annotated[Quantity, Parameter("largest of the neurons' maximum rates", above=0 * Hz)] = 200 * Hz,  # type: ignore
+    others: Annotated[bool, Parameter("climb with the other activations too", quick=False)] = True,
+    shuffles: Annotated[int, Parameter("shuffles behind the null of rotations", quick=100, minimum=1)] = 1000,
+    recording: Annotated[Path | None, Parameter("file of recorded reaches: its directions, times, velocities")] = None,
+) -> Results:
+    """Train, climb, read out, compare."""
+    constants = {"tau": tau, "tau_m": tau_m, "tau_s": tau_s, "t_ref": t_ref}
+    study = Study(
+        run,
+        alpha=float(dt / tau),
+        spiking=Spiking(dt=float(dt_spiking), max_rates=(float(min_rate), float(max_rate))),
+        quick_size=neurons_per_unit,
+    )
+    if recording is None:
+        recorded = synthetic_recording(run.generator("recording"), n_directions=directions, dt=float(dt))
+        task, silent = (ReachTask(directions, dt=float(dt), input_noise=sd, cue_until="end") for sd in (noise, 0.0))
+        trained, new = direction_split(directions)
+    else:
+        recorded = read_recording(recording)
+        task, silent = (RecordedReachTask(recorded, float(dt), input_noise=sd, cue_until="end") for sd in (noise, 0.0))
+        trained = new = np.arange(task.n_directions)
+    every = np.arange(task.n_directions)
+    lessons = task.trials(np.tile(trained, trials), run.seed_sequence("lessons"))
+    tested = task.trials(np.tile(every, tests), run.seed_sequence("test"))
+    fitted = tested if recording else task.trials(np.tile(trained, tests), run.seed_sequence("fit"))
+    shown = silent.trials(every, run.seed_sequence("ladder"))
+
+    model = elman.model(activation).with_constants(**constants)
+    start = elman.initial(run.generator("connectivity"), lessons.inputs.sizes["input"], units, 2)
+    options = Options(learning_rate=learning_rate, schedule="cosine", updates=updates, penalties=PENALTIES)
+    done = study.train(model, start, lessons, options)
+    twins = study.twins(model, done.parameters, lessons, neurons_per_unit)
+    rungs = study.climb(twins, shown, neurons)
+    metrics = ladder_metrics([rung.row for rung in rungs]) | {
+        "training.error": done.history["error"][-1],
+        "training.updates": done.best_update,
+    }
+    tables = {"ladder": [_without_times(rung.row) for rung in rungs]}
+    for name in elman.ACTIVATIONS if others else ():
+        if name != activation:
+            other = elman.model(name).with_constants(**constants)
+            own = study.twins(other, study.train(other, start, lessons, options).parameters, lessons, neurons_per_unit)
+            rows = [rung.row for rung in study.climb(own, shown, [n for n in neurons if n in (16, 64)] or neurons)]
+            metrics |= ladder_metrics(rows, names=("R5",), suffix=f".{name}")
+            tables[f"ladder.{name}"] = [_without_times(row) for row in rows]
+
+    found, tables["convergence"] = study.check_compilers(twins, shown, rungs)
+    metrics |= found
+    metrics |= study.floor(twins, shown, rungs[3], max(neurons))
+
+    with run.timed("readout"):
+        active = study.activities(twins, tested.inputs)
+        learned = active if fitted is tested else study.activities(twins, fitted.inputs)
+        predictions = refitted(learned, fitted.target, active, tested.target)
+        transferred = {name: twins.transferred(activity, tested.target) for name, activity in active.items()}
+        for kind, found in {"refitted": predictions, "transferred": transferred}.items():
+            metrics |= {f"readout.r2.{name}.{kind}": value for name, value in scores(found, tested.target).items()}
+            for name, value in scores(found, tested.target, new).items() if recording is None else ():
+                metrics[f"readout.r2.{name}.{kind}.new_directions"] = value
+        for suffix, penalty in {"": 10.0, ".cv": "nested"}.items():
+            decoded = decode_hand_velocity(recorded, penalty=penalty).r2  # type: ignore[arg-type]
+            metrics |= {f"readout.r2.recording{suffix}.{axis[-1]}": value for axis, value in decoded.items()}
+
+    with run.timed("comparison"):
+        networks = {**active, "untrained": run_textbook(model, start, tested.inputs, study.alpha)}
+        rates = _beside(recorded, networks, tested.target)
+        alike = similarities(rates["recording"], {name: rates[name] for name in networks}, run.generator("floors"))
+        metrics |= {f"similarity.{name}": value for name, value in alike.items()}
+        turning = {name: rates[name] if name != "recording" else recorded.rate for name in ("recording", *WRITINGS)}
+        turned, planes = rotations(turning, run.generator("shuffles"), shuffles=shuffles)
+        metrics |= {f"rotation.{name}": value for name, value in turned.items()}
+
+    spiking = next(rung for rung in rungs if rung.name == f"R5.{_nearest(neurons, neurons_per_unit)}")
+    found, preferred = _spike_metrics(spiking, float(t_ref))
+    metrics |= found
+    spectra = {"untrained": recurrence_spectrum(start.W_rec), "trained": recurrence_spectrum(done.parameters.W_rec)}
+    metrics |= {f"recurrence.{name}.radius": spectrum.radius for name, spectrum in spectra.items()}
+    arrays = {f"trained.{name}": value for name, value in done.parameters._asdict().items()}
+    arrays |= {f"untrained.{name}": value for name, value in start._asdict().items()}
+    arrays |= {f"eigenvalues.{name}": spectrum.eigenvalues for name, spectrum in spectra.items()}
+    arrays |= {f"history.{name}": values for name, values in done.history.items()} | {"preferred_direction": preferred}
+    return Results(
+        metrics=metrics,
+        tables=tables,
+        activity={
+            **{f"ladder.{rung.name}": rung.activity for rung in rungs},
+            **{f"hand.{name}": prediction for name, prediction in predictions.items()},
+            **{f"rotation.{name}": plane.projections for name, plane in planes.items()},
+            "hand.target": tested.target,
+        },
+        spikes={spiking.name: spiking.spikes} if spiking.spikes is not None else {},
+        weights=arrays,
+        notes={
+            "page": figures.page_texts(model),
+            "activation": activation,
+            "units": units,
+            "tau": float(tau),
+            "trained": trained.tolist(),
+            "spiking": spiking.name,
+            "recording": "synthetic recording" if recording is None else "recording",
+            "reasons": {name: plane.reason for name, plane in planes.items()},
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Study:
+    """The steps of the experiment that need its run: each timed, with a progress bar."""
+
+    run: Run
+    alpha: float
+    spiking: Spiking
+    quick_size: int
+
+    def train(self, model: Model, start: Any, lessons: Any, options: Options) -> Fit:
+        """Train a network on the lessons."""
+        with self.run.timed("training"), self.run.progress("training", options.updates) as bar:
+            return fit(
+                model,
+                start,
+                lessons.inputs,
+                lessons.noisy_target,
+                alpha=self.alpha,
+                options=options,
+                generator=self.run.generator("batches"),
+                advance=_follow(bar),
+            )
+
+    def twins(self, model: Model, parameters: Any, lessons: Any, neurons_per_unit: int) -> Twins:
+        """Put a trained network's writings together; its ensembles represent what the lessons visited."""
+        lived = run_textbook(model, parameters, lessons.inputs, self.alpha)["x"]
+        options = {"engine": self.run.engine, "batch": BATCH, "jobs": self.run.jobs}
+        seed = self.run.seed_sequence("neurons")
+        return Twins(model, parameters, lived, self.spiking, neurons_per_unit, seed, options)
+
+    def engine(self, writing: str, neurons_per_unit: int) -> str:
+        """Choose the engine of a rung: a quick run compiles few programs and sends the others through XLA."""
+        compiled = {("rate R2", 1), ("spiking", self.quick_size)}
+        full = self.run.engine == "numpy" or not self.run.quick
+        return self.run.engine if full or (writing, neurons_per_unit) in compiled else "xla"
+
+    def climb(self, twins: Twins, shown: Any, neurons: Any) -> list[Rung]:
+        """Climb the ladder on noise-free trials."""
+        total = (3 + 2 * len(neurons)) * len(shown)
+        with self.run.timed("ladder"), self.run.progress("climbing the ladder", total) as bar:
+            rungs = climb(
+                twins.model,
+                twins.parameters,
+                shown.inputs,
+                shown.target,
+                represented=twins.represented,
+                neurons=neurons,
+                spiking=self.spiking,
+                seed=twins.seed,
+                engines=self.engine,
+                batch=BATCH,
+                jobs=self.run.jobs,
+                advance=bar.advance,
+            )
+        self.run.timings["build"] = self.run.timings.get("build", 0.0) + sum(r.row["build_seconds"] or 0 for r in rungs)
+        return rungs
+
+    def activities(self, twins: Twins, inputs: xr.DataArray) -> dict[str, xr.Dataset]:
+        """Simulate every writing on the same trials."""
+        with self.run.progress("simulating the writings", 2 * inputs.sizes["trial"]) as bar:
+            return twins.activities(inputs, bar.advance)
+
+    def check_compilers(self, twins: Twins, shown: Any, rungs: list[Rung]) -> tuple[dict[str, Any], list[dict]]:
+        """Hold C++ against XLA, gradients against one another, and the rate text against its differential equation."""
+        few = shown.inputs[: 2 if self.run.quick else 4]
+        model, parameters, dt = twins.model, twins.parameters, float(shown.inputs.attrs["dt"])
+        with self.run.timed("checks"):
+            second = simulate(model, "rate", parameters._asdict(), shown.inputs, dt=dt, engine="xla", batch=BATCH)
+            gradients = gradient_errors(
+                model, parameters, few, shown.target[: len(few)], alpha=self.alpha, generator=self.run.generator("entries")
+            )
+            steps = [float(model.constants["tau"]) / n for n in (10, 20, 40, 80, 160)]
+            engine = self.engine("rate R3", 1)
+            rows, slope = convergence(model, parameters, few, steps, engine=engine, batch=len(few))
+            metrics = {
+                "ladder.R2.xla_max_abs_error": largest_difference(rungs[2], second),
+                "ladder.R2.gradient_error": gradients.between_writings,
+                "ladder.R2.gradient_fd_error": gradients.finite_difference,
+                "ladder.R3.slope": slope,
+            }
+            if self.run.engine == "cpp":
+                seeds = self.run.seed_sequence("engines").spawn(2 if self.run.quick else 5)
+                methods = lif.METHODS[:1] if self.run.quick else lif.METHODS
+                counts = compare_compilers([lif.model(method) for method in methods], lif.initial, seeds)
+                metrics |= {f"engines.spikes.{name}": value for name, value in counts.items()}
+        return metrics, rows
+
+    def floor(self, twins: Twins, shown: Any, reference: Rung, neurons_per_unit: int) -> dict[str, float]:
+        """Take away one cause at a time of what is left at the largest number of neurons."""
+        few = shown.inputs[:: max(1, len(shown) // 4)]
+        engine = self.engine("floor", 1)
+        with self.run.timed("floor"):
+            causes = floor(
+                twins.model,
+                twins.parameters,
+                few,
+                reference.activity["x"][:: max(1, len(shown) // 4)],
+                twins.represented,
+                neurons_per_unit,
+                self.spiking,
+                twins.seed,
+                engine=engine,
+                batch=2,
+                jobs=self.run.jobs,
+            )
+        return {f"ladder.floor.{name}": value for name, value in causes.items()}
+
+
+def _beside(recorded: Recording, networks: dict[str, xr.Dataset], target: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Bring the networks' rates onto the recording's times, as far as every trial covers them."""
+    time, onsets = recorded.rate["time"].to_numpy(), target["movement_onset"].to_numpy()
+    kept = covered(onsets, float(target["time"][0]), float(target["time"][-1]), time)
+    labels = {name: target[name] for name in ("condition", "movement_onset", "direction")}
+    rates = {
+        name: aligned_rates(activity["r"].assign_coords(labels), time[kept], width=SMOOTHING, scale=FULL_RATE)
+        for name, activity in networks.items()
+    }
+    return {"recording": recorded.rate[:, kept], **rates}
+
+
+def _spike_metrics(rung: Rung, t_ref: float) -> tuple[dict[str, Any], np.ndarray]:
+    """Return the statistics of the spiking twin's neurons, and their preferred directions."""
+    if rung.spikes is None:
+        return {}, np.empty(0)
+    bin_width = 0.01
+    found = spike_statistics(rung.spikes, t_ref, bin_width)
+    metrics = {f"spikes.{name}": float(found[f"mean_{name}"]) for name in ("rate", "cv", "fano_factor", "correlation")}
+    metrics |= {f"spikes.{name}": float(found[name].mean()) for name in ("silent", "saturated")}
+    labels = {name: rung.activity[name] for name in ("condition", "direction")}
+    tuning = cosine_tuning(firing_rate(rung.spikes, bin_width, coordinates=labels))
+    return metrics, tuning["preferred_direction"].to_numpy()
+
+
+def _nearest(sizes: tuple[int, ...], wanted: int) -> int:
+    return min(sizes, key=lambda size: abs(size - wanted))
+
+
+def _without_times(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if not name.endswith("seconds")}
+
+
+def _follow(bar: Any) -> Callable[[int, float], None]:
+    """Let a progress bar follow training and show the loss."""
+    seen = 0
+
+    def advance(update: int, loss: float) -> None:
+        nonlocal seen
+        bar.advance(update - seen)
+        bar.update(f"loss {loss:.2g}")
+        seen = update
+
+    return advance
+
+
+def draw(results: Results) -> list[Drawing]:
+    """Draw what was saved."""
+    return []
+
+
+def report(results: Results) -> list[Section]:
+    """Tell what was found."""
+    return []
+
+
+if __name__ == "__main__":
+    run_script(__file__)
