@@ -52,8 +52,8 @@ def compute(
     activation: Annotated[str, Parameter("f of the units", choices=tuple(elman.ACTIVATIONS))] = "tanh",
     tau: Annotated[Quantity, Parameter("time constant of the synaptic current", above=0 * ms)] = 100 * ms,  # type: ignore
     dt: Annotated[Quantity, Parameter("step of the textbook network, alpha tau", above=0 * ms)] = 10 * ms,  # type: ignore
-    directions: Annotated[int, Parameter("reach directions; every other one is trained", quick=8, minimum=6)] = 16,
-    trials: Annotated[int, Parameter("training trials per trained direction", minimum=1)] = 16,
+    directions: Annotated[int, Parameter("reach directions; every other one is trained", minimum=6)] = 16,
+    trials: Annotated[int, Parameter("training trials per trained direction", quick=8, minimum=1)] = 16,
     tests: Annotated[int, Parameter("trials per direction to fit readouts, and to test them", quick=1, minimum=1)] = 4,
     noise: Annotated[float, Parameter("s.d. of the noise on the input; there is none on the ladder", minimum=0)] = 0.1,
     updates: Annotated[int, Parameter("updates of the weights", quick=400, minimum=1)] = 1000,
@@ -328,12 +328,201 @@ def _follow(bar: Any) -> Callable[[int, float], None]:
 
 def draw(results: Results) -> list[Drawing]:
     """Draw what was saved."""
-    return []
+    notes, arrays, tables = results.notes, results.weights, results.tables
+    target = results.activity["hand.target"]
+    hands = {name: results.activity[f"hand.{name}"] for name in WRITINGS}
+    marks = {name: f"$R^2$ = {results.metrics[f'readout.r2.{name}.refitted']:.3f}" for name in WRITINGS}
+    spikes = results.spikes[notes["spiking"]]
+    ladder = {name: results.activity[f"ladder.{name}"] for name in ("R1", "R3", notes["spiking"])}
+    onset = float(ladder["R1"]["movement_onset"][0])
+    events = {"go": float(ladder["R1"]["go_time"][0]), "movement": onset}
+    busiest = np.argsort(-ladder["R1"]["r"].std(("trial", "time")).to_numpy())[[0, 4, 9]]
+    pair = [0, len(ladder["R1"]["trial"]) // 2]
+    angles = [f"{angle:.0f}°" for angle in np.degrees(ladder["R1"]["direction"].to_numpy())]
+    curves = {notes["activation"]: tables["ladder"]}
+    curves |= {name: tables[f"ladder.{name}"] for name in elman.ACTIVATIONS if f"ladder.{name}" in tables}
+    similarity = {n.removeprefix("similarity."): v for n, v in results.metrics.items() if n.startswith("similarity.")}
+    spectra = {name: arrays[f"eigenvalues.{name}"] for name in ("untrained", "trained")}
+    rows = tables["convergence"]
+    return [
+        Drawing(
+            "equations",
+            figures.typeset_page(notes["page"]),
+            "One network, written three times",
+            "Typeset from the functions and the texts that ran.",
+        ),
+        Drawing(
+            "cover",
+            figures.neurons_per_unit(curves, units=notes["units"]),
+            "How many spiking neurons is one artificial unit worth?",
+            "Distance of x between the spiking twin (R5) and the rate text (R3) at the same dt, against the LIF neurons "
+            "that stand for one unit.",
+        ),
+        Drawing(
+            "ladder",
+            figures.ladder_rungs(tables["ladder"]),
+            "The ladder",
+            "Distance of x at every rung: to the rung before, and to the textbook (R1).",
+        ),
+        Drawing(
+            "hands",
+            figures.hand_paths(hands, target, trained=notes["trained"], notes=marks),
+            "Hand paths",
+            "Read from each writing by a ridge readout fitted to its own activity. Dashed: directions that were neither "
+            "trained nor fitted.",
+        ),
+        Drawing(
+            "activity",
+            figures.example_units(
+                {"textbook": ladder["R1"]["x"], "rate": ladder["R3"]["x"], "spiking": ladder[notes["spiking"]]["x"]},
+                units=[int(unit) for unit in busiest],
+                trials=pair,
+                titles=[angles[k] for k in pair],
+                spikes=spikes,
+                events=[events] * len(pair),
+            ),
+            "Example units",
+            "The current x of three units in two directions, in all three writings, with the spikes that stand for it.",
+        ),
+        Drawing(
+            "raster",
+            figures.spike_raster(spikes, arrays["preferred_direction"], events=events, title=angles[0]),
+            "Spikes",
+            "One reach; neurons sorted and coloured by preferred direction, the population rate below.",
+        ),
+        Drawing(
+            "rotations",
+            figures.rotation_planes({name: _panel(results, name) for name in ("recording", *WRITINGS)}),
+            "Rotations",
+            "Leading jPCA plane from 50 ms before to 150 ms after movement onset, a line per direction.",
+        ),
+        Drawing(
+            "similarity",
+            figures.similarity_scores(similarity, results.reasons),
+            "Similarity to the " + notes["recording"],
+            "Beside the floors (untrained network, smooth noise, cross-condition average) and the ceiling (one half of "
+            "the recorded units against the other). Maps are fitted without the direction that they score.",
+        ),
+        Drawing(
+            "eigenvalues",
+            figures.eigenvalues(spectra, tau=notes["tau"]),
+            "Eigenvalues of the recurrence",
+            "Before and after training.",
+        ),
+        Drawing(
+            "training",
+            figures.training_curves(
+                arrays["history.error"], step=arrays["history.update"], gradient_norm=arrays["history.gradient_norm"], clip=1.0
+            ),
+            "Training",
+            "Mean squared error of the network's own output over updates, and the norm of its gradient.",
+        ),
+        Drawing(
+            "convergence",
+            figures.convergence_order(
+                [row["dt"] for row in rows], {"rate": [row["error"] for row in rows]}, slope=results.metrics["ladder.R3.slope"]
+            ),
+            "The rate text approaches its differential equation",
+            "Error against an adaptive solver that starts anew wherever the input jumps.",
+        ),
+    ]
+
+
+def _panel(results: Results, name: str) -> figures.RotationPanel:
+    numbers = [results.metrics[f"rotation.{name}.{key}"] for key in ("frequency", "r2_skew", "r2", "null.r2_skew.quantile95")]
+    frequency, r2_skew, r2, null = (np.nan if number is None else number for number in numbers)
+    return figures.RotationPanel(
+        results.activity[f"rotation.{name}"], frequency, r2_skew, r2, null, results.notes["reasons"].get(name, "")
+    )
 
 
 def report(results: Results) -> list[Section]:
     """Tell what was found."""
-    return []
+    spiking, recorded = results.notes["spiking"], results.notes["recording"]
+    size = spiking.removeprefix("R5.")
+    columns = {
+        "rung": "rung",
+        "neurons_per_unit": "neurons per unit",
+        "dt": "dt (s)",
+        "step": "to the rung before",
+        "total": "to R1",
+        "nrmse": "to R3",
+        "correlation": "correlation",
+        "loss": "readout loss",
+        "rate": "rate (Hz)",
+        "spikes": "spikes",
+        "synaptic_events": "synaptic events",
+        "engine": "engine",
+    }
+    kinds = ["refitted", "transferred"]
+    readouts = [(name, *(f"readout.r2.{name}.{kind}" for kind in kinds)) for name in WRITINGS]
+    if f"readout.r2.rate.{kinds[0]}.new_directions" in results.metrics:
+        readouts = [
+            (name, *(f"readout.r2.{name}.{kind}{new}" for kind in kinds for new in ("", ".new_directions"))) for name in WRITINGS
+        ]
+    header = ("", "refitted", "transferred") if len(readouts[0]) == 3 else ("", "refitted", "… new directions", "transferred", "… new directions")
+    others = ("textbook", "rate", "spiking", "untrained", "noise", "average", "ceiling")
+    turning = ("frequency", "r2_skew", "null.r2_skew.quantile95", "r2", "null.r2.quantile95", "variance")
+    return [
+        Section(
+            "Three writings",
+            "The recurrence of documents 002 and 004 with its readout, the rate population, and the spiking population. "
+            "Textbook and rate text agree to {ladder.R2.max_abs_error} in C++, and C++ and XLA to "
+            "{ladder.R2.xla_max_abs_error}; the gradient of the loss through the rate text differs from the textbook's by "
+            "{ladder.R2.gradient_error} (relative).",
+            drawings=["equations"],
+        ),
+        Section(
+            "The ladder",
+            f"From the formula to spikes, a rung at a time, on one noise-free trial per direction. With {size} LIF neurons for "
+            f"each unit the current x is off by {{ladder.R5.nrmse.{size}}} of its standard deviation, at {{ladder.R5.rate.{size}:.0f}} Hz per "
+            "neuron.\n\nWhat is left at the largest number of neurons, on four trials: {ladder.floor.as_run} as run; "
+            "{ladder.floor.decoder} when the tuning curves stand in for their spikes; {ladder.floor.half_grid} with spikes on a "
+            "grid of half the dt; {ladder.floor.half_tau_s} with half the synaptic time constant; "
+            "{ladder.floor.without_anticipation} when neurons do not anticipate the lag of their synapses.",
+            drawings=["cover", "ladder", "activity", "raster", "convergence"],
+            tables=[Table("Every rung. Distances are RMS differences of x over the standard deviation of the reference.", columns, records="ladder")],
+        ),
+        Section(
+            "The same readout on every writing",
+            "R2 of the hand's velocity on held-out trials against the noise-free target. Refitted: a ridge readout of each "
+            "writing's own activity, its penalty chosen by cross-validation over directions. Transferred: the output weights "
+            "of the trained network. The spiking writing is read from filtered spikes alone.",
+            drawings=["hands", "training", "eigenvalues"],
+            tables=[
+                Table("R2 pooled over held-out trials, times and both outputs; {parameters.tests} trials per direction.", header, readouts),
+                Table(
+                    f"R2 of a ridge readout of the {recorded}, each direction left out in turn.",
+                    ("", "x", "y"),
+                    [
+                        ("penalty 10", "readout.r2.recording.x", "readout.r2.recording.y"),
+                        ("nested penalty", "readout.r2.recording.cv.x", "readout.r2.recording.cv.y"),
+                    ],
+                ),
+            ],
+        ),
+        Section(
+            f"Beside the {recorded}",
+            "Rates on one time grid and smoothing, aligned to movement onset, one row per direction. A score means something "
+            "only between its floors and its ceiling, and a rotation only beyond its null.",
+            drawings=["rotations", "similarity"],
+            tables=[
+                Table(
+                    f"Similarity to the {recorded}: cross-condition mean kept, then removed.",
+                    ("", "CKA", "CCA", "Procrustes", "CKA", "CCA", "Procrustes"),
+                    [
+                        (name, *(f"similarity.{m}.{mean}.{name}" for mean in ("mean_kept", "mean_removed") for m in ("cka", "cca", "procrustes")))
+                        for name in others
+                    ],
+                ),
+                Table(
+                    "Rotations (jPCA), with the 95 % quantile of {parameters.shuffles} shuffles of the directions per unit.",
+                    ("", "frequency (Hz)", "R2, skew", "null", "R2", "null", "variance in the PCs"),
+                    [(name, *(f"rotation.{name}.{key}" for key in turning)) for name in ("recording", *WRITINGS)],
+                ),
+            ],
+        ),
+    ]
 
 
 if __name__ == "__main__":

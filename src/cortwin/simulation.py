@@ -194,7 +194,7 @@ def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDA
         n_steps = round(layout.duration / layout.dt) + 1
         states = {name: values.reshape(layout.trials, -1) for name, values in data.items() if name in program.state}
         states[f"{STIMULUS}.values"] = steps
-        found = jax.jit(jax.vmap(lambda values: program.simulate(values, n_steps)))(states)
+        found = jax.jit(jax.vmap(lambda values: program.simulate(values, n_steps, differentiable=False)))(states)
     results: dict[str, NDArray] = {}
     for name, values in found.items():
         if name.startswith("recorded_") and not name.endswith(".t"):
