@@ -334,8 +334,8 @@ def draw(results: Results) -> list[Drawing]:
     marks = {name: f"$R^2$ = {results.metrics[f'readout.r2.{name}.refitted']:.3f}" for name in WRITINGS}
     spikes = results.spikes[notes["spiking"]]
     ladder = {name: results.activity[f"ladder.{name}"] for name in ("R1", "R3", notes["spiking"])}
-    onset = float(ladder["R1"]["movement_onset"][0])
-    events = {"go": float(ladder["R1"]["go_time"][0]), "movement": onset}
+    onsets = {"go": ladder["R1"]["go_time"].to_numpy(), "move": ladder["R1"]["movement_onset"].to_numpy()}
+    events = [{name: float(times[k]) for name, times in onsets.items()} for k in range(len(onsets["go"]))]
     busiest = np.argsort(-ladder["R1"]["r"].std(("trial", "time")).to_numpy())[[0, 4, 9]]
     pair = [0, len(ladder["R1"]["trial"]) // 2]
     angles = [f"{angle:.0f}°" for angle in np.degrees(ladder["R1"]["direction"].to_numpy())]
@@ -379,14 +379,14 @@ def draw(results: Results) -> list[Drawing]:
                 trials=pair,
                 titles=[angles[k] for k in pair],
                 spikes=spikes,
-                events=[events] * len(pair),
+                events=[events[k] for k in pair],
             ),
             "Example units",
             "The current x of three units in two directions, in all three writings, with the spikes that stand for it.",
         ),
         Drawing(
             "raster",
-            figures.spike_raster(spikes, arrays["preferred_direction"], events=events, title=angles[0]),
+            figures.spike_raster(spikes, arrays["preferred_direction"], events=events[0], title=angles[0]),
             "Spikes",
             "One reach; neurons sorted and coloured by preferred direction, the population rate below.",
         ),
