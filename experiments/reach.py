@@ -7,7 +7,7 @@ a readout is fitted to each writing; and all of them stand beside a recording (a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,6 +74,10 @@ def compute(
 ) -> Results:
     """Train, climb, read out, compare."""
     constants = {"tau": tau, "tau_m": tau_m, "tau_s": tau_s, "t_ref": t_ref}
+    if run.engine == "cpp":
+        run.record("compiler", compiler.find().describe("release"))
+    run.record("penalties", asdict(PENALTIES))
+    run.record("batch", BATCH)
     study = Study(
         run,
         alpha=float(dt / tau),
