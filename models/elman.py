@@ -156,9 +156,7 @@ def model(activation: str = "tanh") -> Model:
         },
         activity=ACTIVITY,
     )
-    filtered = Population(
-        CURRENT + "dr/dt = -r/tau_s : 1", "units", method="euler", values={**start, "r": "r0"}
-    )
+    filtered = Population(CURRENT + "dr/dt = -r/tau_s : 1", "units", method="euler", values={**start, "r": "r0"})
     neurons = Population(
         LIF,
         "neurons",
@@ -174,7 +172,12 @@ def model(activation: str = "tanh") -> Model:
         pathways={
             "feedforward": FEED_FORWARD,
             "decode": Pathway(
-                "neurons", "cortex", "convergent", "d : second (constant)", on_pre="r_post += d/tau_s", values={"d": "decoder"}
+                "neurons",
+                "cortex",
+                "convergent",
+                "d : second (constant)",
+                on_pre="r_post += d/tau_s",
+                values={"d": "decoder"},
             ),
             "recurrence": RECURRENT,
         },
@@ -209,7 +212,7 @@ def model(activation: str = "tanh") -> Model:
 
 
 def initial(generator: np.random.Generator, inputs: int, units: int, outputs: int, *, gain: float = 1.0) -> Parameters:
-    """Draw initial parameters: Gaussian weights, variance gain^2 / units (recurrent), 1 / inputs, 1 / units^2 (readout).
+    """Draw Gaussian weights: variance gain^2 / units (recurrent), 1 / inputs, 1 / units^2 (readout); zeros elsewhere.
 
     Parameters
     ----------

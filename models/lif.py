@@ -79,10 +79,20 @@ def model(method: str = "exact") -> Model:
         populations={"input": INPUT, "cortex": neurons},
         pathways={
             "feedforward": Pathway(
-                "input", "cortex", "all_to_all", "w : 1 (constant)\ndrive_post = w*u_pre : 1 (summed)", values={"w": "W_in"}
+                "input",
+                "cortex",
+                "all_to_all",
+                "w : 1 (constant)\ndrive_post = w*u_pre : 1 (summed)",
+                values={"w": "W_in"},
             ),
             "recurrence": Pathway(
-                "cortex", "cortex", "all_to_all", "w : 1 (constant)", on_pre="v_post += w", values={"w": "W_rec"}, delay="delay"
+                "cortex",
+                "cortex",
+                "all_to_all",
+                "w : 1 (constant)",
+                on_pre="v_post += w",
+                values={"w": "W_rec"},
+                delay="delay",
             ),
         },
         activity={"v": "cortex.v"},
@@ -109,7 +119,8 @@ def initial(generator: np.random.Generator, inputs: int, units: int, *, jump: fl
     ----------
     generator : NumPy Generator
     inputs, units : sizes
-    jump : standard deviation of a neuron's summed jumps, were every other neuron to spike once; 2 is a strong recurrence
+    jump : standard deviation of a neuron's summed jumps, were every other neuron to spike once; 2 is a strong
+        recurrence
     """
     return Parameters(
         W_rec=jump * generator.standard_normal((units, units)) / np.sqrt(units),

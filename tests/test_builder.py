@@ -62,10 +62,23 @@ def test_the_schedule_sums_before_it_advances():
 def test_one_time_step_by_hand():
     """x_1 = x_0 + dt/tau (-x_0 + W tanh(x_0) + U u + b) for one unit, written out."""
     parameters = elman.Parameters(
-        W_rec=np.array([[0.5]]), W_in=np.array([[2.0]]), b=np.array([0.1]), x0=np.array([0.3]), W_out=np.ones((1, 1)), b_out=np.zeros(1)
+        W_rec=np.array([[0.5]]),
+        W_in=np.array([[2.0]]),
+        b=np.array([0.1]),
+        x0=np.array([0.3]),
+        W_out=np.ones((1, 1)),
+        b_out=np.zeros(1),
     )
     layout = Layout(
-        inputs=1, units=1, outputs=1, neurons_per_unit=1, trials=1, dt=0.01, input_dt=0.01, input_steps=1, record_dt=0.01
+        inputs=1,
+        units=1,
+        outputs=1,
+        neurons_per_unit=1,
+        trials=1,
+        dt=0.01,
+        input_dt=0.01,
+        input_steps=1,
+        record_dt=0.01,
     )
     data = arrays(MODEL, "rate", layout, parameters._asdict(), np.array([[[0.7]]]))
     with interpreted():
@@ -108,13 +121,19 @@ def test_numbers_are_refused(change, inputs, words):
 
 
 def test_a_missing_array_is_named():
-    with pytest.raises(CortwinError, match="no array 'decoder' for decode.d|no array 'gain'|no array 'r0'"):
+    with pytest.raises(CortwinError, match=r"no array 'decoder' for decode\.d|no array 'gain'|no array 'r0'"):
         arrays(MODEL, "spiking", LAYOUT, PARAMETERS._asdict(), INPUTS)
 
 
 def test_dt_above_the_time_constant_is_refused():
     with pytest.raises(CortwinError, match=r"dt = 0.01 s is larger than tau = 0.005 s, the time constant of x"):
-        arrays(MODEL.with_constants(tau=5 * ms), "rate", replace(LAYOUT, dt=0.01, record_dt=0.01), PARAMETERS._asdict(), INPUTS)
+        arrays(
+            MODEL.with_constants(tau=5 * ms),
+            "rate",
+            replace(LAYOUT, dt=0.01, record_dt=0.01),
+            PARAMETERS._asdict(),
+            INPUTS,
+        )
 
 
 def test_synaptic_events_are_those_of_the_explicit_network():

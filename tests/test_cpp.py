@@ -111,10 +111,14 @@ def test_keys_tell_apart_what_the_generated_sources_tell_apart(tmp_path):
         keys.append(cache.key(*variation))
         program.generate(folder, *variation)
         digest = hashlib.sha256()
-        for file in sorted([*folder.rglob("*.cpp"), *folder.rglob("*.h"), folder / "makefile", *folder.glob("static_arrays/*")]):
+        for file in sorted(
+            [*folder.rglob("*.cpp"), *folder.rglob("*.h"), folder / "makefile", *folder.glob("static_arrays/*")]
+        ):
             if file.parent.name != "brianlib":
                 # Sorted, because Brian2 writes the lines of the two clocks in the order of a set.
-                digest.update(b"\n".join([str(file.relative_to(folder)).encode(), *sorted(file.read_bytes().split(b"\n"))]))
+                digest.update(
+                    b"\n".join([str(file.relative_to(folder)).encode(), *sorted(file.read_bytes().split(b"\n"))])
+                )
         sources.append(digest.hexdigest())
     assert keys[-1] == keys[0]
     assert sources[-1] == sources[0]
@@ -147,7 +151,7 @@ def test_a_value_that_is_not_finite_is_refused(built, value):
 
 def test_an_array_of_the_wrong_length_is_noticed(built):
     found, data = built
-    with pytest.raises(RunFailed, match="complained: .*does not match expected size"):
+    with pytest.raises(RunFailed, match=r"complained: .*does not match expected size"):
         cpp.run(found, {**data, "cortex.b": data["cortex.b"][:-1]})
 
 
@@ -165,7 +169,14 @@ def test_a_missing_static_array_builds_anew(built):
 def test_a_blow_up_is_noticed(built):
     found, data = built
     with pytest.raises(RunFailed, match="not finite"):
-        cpp.run(found, {**data, "cortex.x": np.full_like(data["cortex.x"], 1.7e308), "cortex.b": -np.full_like(data["cortex.b"], 1.7e308)})
+        cpp.run(
+            found,
+            {
+                **data,
+                "cortex.x": np.full_like(data["cortex.x"], 1.7e308),
+                "cortex.b": -np.full_like(data["cortex.b"], 1.7e308),
+            },
+        )
 
 
 def fake(found, folder, script):
@@ -180,6 +191,12 @@ def fake(found, folder, script):
 RUN_REAL = "import subprocess, sys; subprocess.run([{real!r}, *sys.argv[1:]], check=True)\n"
 
 
+def spoil(result, content):
+    """Run the program, then put other bytes into one of its results."""
+    found = f"next(pathlib.Path('results').glob('{result}*'))"
+    return RUN_REAL + f"import pathlib; f = {found}; f.write_bytes({content})"
+
+
 @pytest.mark.parametrize(
     ("script", "words"),
     [
@@ -188,9 +205,9 @@ RUN_REAL = "import subprocess, sys; subprocess.run([{real!r}, *sys.argv[1:]], ch
         ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", "another processor"),
         ("raise SystemExit(3)", "exit status 3"),
         ("pass", "is missing: is the disk full"),
-        (RUN_REAL + "import pathlib; f = next(pathlib.Path('results').glob('_dynamic_array_recorded_cortex_x*')); f.write_bytes(f.read_bytes()[:-8])", "not a multiple|not \\d+ numbers"),
-        (RUN_REAL + "import pathlib; f = next(pathlib.Path('results').glob('_array_simulation_clock_t_*')); f.write_bytes(bytes(8))", "stopped at 0.0 s instead of"),
-        (RUN_REAL + "import pathlib; f = next(pathlib.Path('results').glob('_array_cortex_b_*')); f.write_bytes(bytes(len(f.read_bytes())))", "did not use the cortex.b"),
+        (spoil("_dynamic_array_recorded_cortex_x", "f.read_bytes()[:-8]"), r"not a multiple|not \d+ numbers"),
+        (spoil("_array_simulation_clock_t_", "bytes(8)"), r"stopped at 0\.0 s instead of"),
+        (spoil("_array_cortex_b_", "bytes(len(f.read_bytes()))"), r"did not use the cortex\.b"),
         (RUN_REAL + "print('Error writing output file')", "complained: Error writing"),
     ],
 )  # fmt: skip
@@ -207,7 +224,7 @@ def test_a_run_that_hangs_is_killed(built, tmp_path):
     found, data = built
     broken = fake(found, tmp_path, "import time; time.sleep(600)")
     started = time.perf_counter()
-    with pytest.raises(RunFailed, match="stopped after 0.3 s"):
+    with pytest.raises(RunFailed, match=r"stopped after 0\.3 s"):
         cpp.run(broken, data, timeout=0.3)
     stop = threading.Event()
     threading.Timer(0.3, stop.set).start()
@@ -233,10 +250,13 @@ def test_no_compiler_and_no_make(monkeypatch, tmp_path):
 
 def test_a_broken_compiler_shows_its_first_error(monkeypatch, tmp_path):
     broken = tmp_path / "broken"
-    broken.write_text("#!/bin/sh\ncase $1 in --version) echo broken 1.0;; *) echo 'main.cpp:1: error: no such thing' >&2; exit 1;; esac\n")
+    broken.write_text(
+        "#!/bin/sh\ncase $1 in --version) echo broken 1.0;; "
+        "*) echo 'main.cpp:1: error: no such thing' >&2; exit 1;; esac\n"
+    )
     broken.chmod(0o755)
     monkeypatch.setenv("CXX", str(broken))
-    with pytest.raises(CortwinError, match="main.cpp:1: error: no such thing"):
+    with pytest.raises(CortwinError, match=r"main\.cpp:1: error: no such thing"):
         cpp.build(elman.model(), "rate", LAYOUT)
     assert not [path for path in cache.directory().iterdir() if path.name.startswith(".")]
 
@@ -268,7 +288,10 @@ def test_two_processes_build_once(monkeypatch, tmp_path):
         "from cortwin import cpp; from cortwin.builder import Layout; from cortwin.models import elman\n"
         f"print(cpp.build(elman.model(), 'rate', {LAYOUT!r}).build_seconds > 0)"
     )
-    both = [subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     assert sorted(process.communicate()[0].split()[-1] for process in both) == ["False", "True"]
 
 

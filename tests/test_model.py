@@ -47,7 +47,10 @@ def test_the_model_itself_is_accepted():
         (lambda: with_recurrence(equations="w : second\nrecurrent_post = w*r_pre : 1 (summed)"), "has the unit"),
         (lambda: with_recurrence(delay="later"), "delay 'later'"),
         (lambda: with_recurrence(on_pre="z_post += 1"), "on_pre changes 'z_post'"),
-        (lambda: replace(MODEL, rate=replace(MODEL.rate, activity={"x": "cortex.y"})), "'cortex.y', which does not exist"),
+        (
+            lambda: replace(MODEL, rate=replace(MODEL.rate, activity={"x": "cortex.y"})),
+            "'cortex.y', which does not exist",
+        ),
         (lambda: replace(MODEL, rate=replace(MODEL.rate, spikes="cortex")), "cannot spike"),
         (lambda: replace(MODEL, shapes={**MODEL.shapes, "b": ("columns",)}), "'columns'"),
         (lambda: MODEL.with_constants(tau=-1 * ms), "tau = "),

@@ -7,6 +7,9 @@ the same thing with ``input`` or ``output`` as the last dimension.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
@@ -23,7 +26,7 @@ def activity(
     t_start: float = 0.0,
     units: str = "1",
     last: str = "unit",
-    coordinates: dict[str, object] | None = None,
+    coordinates: Mapping[Any, object] | None = None,
     name: str | None = None,
 ) -> xr.DataArray:
     """Label an array of shape (trial, time, unit).
@@ -51,7 +54,9 @@ def activity(
         raise ValueError(f"{label}: dt must be positive, got {dt} s")
     if not np.isfinite(array).all():
         where = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"{label}: {np.count_nonzero(~np.isfinite(array))} values are not finite, the first at {where}")
+        raise ValueError(
+            f"{label}: {np.count_nonzero(~np.isfinite(array))} values are not finite, the first at {where}"
+        )
     time = t_start + dt * np.arange(array.shape[1])
     labelled = xr.DataArray(
         array,

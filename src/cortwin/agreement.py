@@ -10,11 +10,11 @@ import xarray as xr
 
 from cortwin.activity import activity
 from cortwin.model import Model
-from cortwin.simulation import Simulation, simulate
+from cortwin.simulation import simulate
 
 
-def largest_difference(first: Simulation, second: Simulation) -> float:
-    """Return the largest absolute difference of any recorded variable at any time."""
+def largest_difference(first: Any, second: Any) -> float:
+    """Return the largest absolute difference of any recorded variable of two simulations or rungs at any time."""
     return max(float(np.abs(first.activity[name] - second.activity[name]).max()) for name in first.activity)
 
 
@@ -23,7 +23,9 @@ def different_spikes(first: xr.Dataset, second: xr.Dataset) -> int:
 
     def events(spikes: xr.Dataset) -> set[tuple[int, int, int]]:
         step = np.rint(spikes["time"].to_numpy() / spikes.attrs["dt"]).astype(np.int64)
-        return set(zip(spikes["trial"].to_numpy().tolist(), spikes["unit"].to_numpy().tolist(), step.tolist(), strict=True))
+        return set(
+            zip(spikes["trial"].to_numpy().tolist(), spikes["unit"].to_numpy().tolist(), step.tolist(), strict=True)
+        )
 
     return len(events(first) ^ events(second))
 
@@ -57,9 +59,17 @@ def compare_compilers(
             parameters = draw(generator, 2, units)
             steps = generator.standard_normal((1, round(duration / 0.01), 2)).cumsum(axis=1)
             inputs = activity(0.3 * steps, dt=0.01, last="input", name="input")
-            found = [
+            found: list[Any] = [
                 simulate(
-                    model, "spiking", parameters._asdict(), inputs, dt=dt, engine=engine, spikes=True, profile="strict", batch=1
+                    model,
+                    "spiking",
+                    parameters._asdict(),
+                    inputs,
+                    dt=dt,
+                    engine=engine,
+                    spikes=True,
+                    profile="strict",
+                    batch=1,
                 ).spikes
                 for engine in ("cpp", "xla")
             ]

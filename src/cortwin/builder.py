@@ -41,7 +41,8 @@ class Layout:
     Raises
     ------
     CortwinError
-        For a size of zero, a time that is not a multiple of dt, a dt larger than the fastest forward-Euler time constant.
+        For a size of zero, a time that is not a multiple of dt, a dt larger than the fastest forward-Euler time
+        constant.
     """
 
     inputs: int
@@ -135,8 +136,8 @@ def check_steps(model: Model, writing: str, dt: float) -> None:
             tau = float(model.constants[divisor]) if divisor in model.constants else np.inf
             if dt > tau * (1 + MULTIPLE_TOLERANCE):
                 raise CortwinError(
-                    f"{model.name}, {writing} writing: dt = {dt} s is larger than {divisor} = {tau} s, the time constant of "
-                    f"{item.name}; choose a smaller dt"
+                    f"{model.name}, {writing} writing: dt = {dt} s is larger than {divisor} = {tau} s, "
+                    f"the time constant of {item.name}; choose a smaller dt"
                 )
 
 
@@ -157,7 +158,9 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
     text = model.writing(writing)
     where = f"{model.name}, {writing} writing"
     clock = brian2.Clock(dt=layout.dt * brian2.second, name="simulation_clock")
-    steps = np.zeros((layout.input_steps, layout.trials * layout.inputs)) if data is None else data[f"{STIMULUS}.values"]
+    steps = (
+        np.zeros((layout.input_steps, layout.trials * layout.inputs)) if data is None else data[f"{STIMULUS}.values"]
+    )
     stimulus = brian2.TimedArray(steps, dt=layout.input_dt * brian2.second, name=STIMULUS)
     namespace = {**model.constants, STIMULUS: stimulus}
     groups: dict[str, brian2.NeuronGroup] = {}
@@ -168,7 +171,7 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
             method=population.method,
             threshold=population.threshold,
             reset=population.reset,
-            refractory=False if population.refractory is None else model.constants[population.refractory],
+            refractory=False if population.refractory is None else model.constants[population.refractory],  # type: ignore[arg-type]
             namespace=namespace,
             clock=clock,
             order=position,
@@ -248,7 +251,8 @@ def connections(
 def synaptic_events(model: Model, spikes: int, neurons: int) -> int:
     """Return the synaptic events of a number of spikes, counted for the explicit network of that many neurons.
 
-    In the network with one synapse from each neuron to each neuron of every unit it drives, a spike arrives at all of them.
+    In the network with one synapse from each neuron to each neuron of every unit it drives, a spike arrives at all of
+    them.
     """
     pathways = model.writing("spiking").pathways.values()
     recurrent = any(pathway.connect == "all_to_all" and pathway.source == pathway.target for pathway in pathways)
@@ -275,4 +279,6 @@ def _check_weights(pathway: Pathway, array: str, model: Model, text: Writing, wh
     sizes = tuple(text.populations[name].size for name in (pathway.target, pathway.source))
     expected = sizes if pathway.connect == "all_to_all" else sizes[1:]
     if model.shapes[array] != expected:
-        raise CortwinError(f"{where}: {array} has the shape ({', '.join(model.shapes[array])}), expected ({', '.join(expected)})")
+        raise CortwinError(
+            f"{where}: {array} has the shape ({', '.join(model.shapes[array])}), expected ({', '.join(expected)})"
+        )

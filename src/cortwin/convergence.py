@@ -15,11 +15,13 @@ from cortwin.model import Model
 from cortwin.simulation import simulate
 
 
-def adaptive_solution(model: Model, parameters: Any, inputs: xr.DataArray, *, rtol: float = 1e-10) -> NDArray[np.float64]:
+def adaptive_solution(
+    model: Model, parameters: Any, inputs: xr.DataArray, *, rtol: float = 1e-10
+) -> NDArray[np.float64]:
     """Solve the textbook's differential equation, ``tau dx/dt = step(x, u, alpha = 1) - x``, with an adaptive solver.
 
-    The solver (`scipy.integrate.solve_ivp`, DOP853: Hairer, Norsett & Wanner 1993, doi:10.1007/978-3-540-78862-1) starts
-    anew wherever the input jumps, at each of its samples.
+    The solver (`scipy.integrate.solve_ivp`, DOP853: Hairer, Norsett & Wanner 1993, doi:10.1007/978-3-540-78862-1)
+    starts anew wherever the input jumps, at each of its samples.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ import ast
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import brian2
 from brian2.core.functions import DEFAULT_FUNCTIONS
@@ -21,7 +22,7 @@ from brian2.parsing.expressions import parse_expression_dimensions
 from cortwin.errors import CortwinError
 
 # The units that a text may state. Brian2 would evaluate any Python expression here; `volt**9**9**9` never returns.
-UNITS: Mapping[str, brian2.Quantity | int] = {
+UNITS: Mapping[str, Any] = {
     "1": 1,
     "second": brian2.second,
     "Hz": brian2.hertz,
@@ -35,12 +36,13 @@ UNITS: Mapping[str, brian2.Quantity | int] = {
 }
 UNITS_OF_TYPE = {"boolean": bool, "integer": int}
 FUNCTIONS = frozenset(
-    "exp log log10 log1p expm1 exprel sqrt sin cos tan sinh cosh tanh arctan abs sign clip floor ceil int timestep".split()
+    """exp log log10 log1p expm1 exprel sqrt sin cos tan sinh cosh tanh arctan abs sign clip floor ceil int
+    timestep""".split()
 )
 KEYWORDS = frozenset(
     """alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class compl
-    concept const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do
-    double dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable
+    concept const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default delete
+    do double dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable
     namespace new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast
     requires return short signed sizeof static static_assert static_cast struct switch template this thread_local throw
     true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq
@@ -183,9 +185,13 @@ def check_dimensions(
     for name in sorted(names(expression, where) - set(symbols) - set(DEFAULT_CONSTANTS)):
         raise CortwinError(f"{where}: the symbol '{name}' is not defined; defined are {', '.join(sorted(symbols))}")
     variables: dict[str, object] = {
-        name: Variable(name, dimensions=dim, dtype=float) for name, dim in symbols.items()  # type: ignore[arg-type]
+        name: Variable(name, dimensions=dim, dtype=float)  # type: ignore[arg-type]
+        for name, dim in symbols.items()
     }
-    variables |= {name: Constant(name, float(constant.value)) for name, constant in DEFAULT_CONSTANTS.items()}
+    variables |= {
+        name: Constant(name, float(constant.value))  # type: ignore[arg-type]
+        for name, constant in DEFAULT_CONSTANTS.items()
+    }
     variables |= {name: DEFAULT_FUNCTIONS[name] for name in FUNCTIONS}
     for name in supplied:
         variables[name] = brian2.Function(lambda t, i: 0.0, arg_units=[brian2.second, 1], return_unit=1)

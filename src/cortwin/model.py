@@ -28,6 +28,7 @@ SIZES = ("inputs", "units", "outputs", "neurons")
 WRITINGS = ("rate", "tuning", "spiking")
 CONNECTIONS = ("all_to_all", "one_to_one", "convergent")
 STIMULUS = "stimulus"
+SECOND = brian2.get_dimensions(brian2.second)
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class Pathway:
     Parameters
     ----------
     source, target : names of populations
-    connect : ``"all_to_all"`` (weights (target, source)), ``"one_to_one"``, or ``"convergent"`` (each element of the source to
-        the unit it belongs to; weights (source,))
+    connect : ``"all_to_all"`` (weights (target, source)), ``"one_to_one"``, or ``"convergent"`` (each element of the
+        source to the unit it belongs to; weights (source,))
     equations : Brian2 text of the synapse; ``(summed)`` variables end in ``_post``
     on_pre : statements at the arrival of a spike
     values : names of the arrays that set the synapse's parameters, by variable
@@ -86,8 +87,8 @@ class Writing:
     The text of one population hears the input as ``stimulus(t, i)``. ``activity`` names what is compared and decoded,
     ``{"x": "cortex.x", "r": "cortex.r"}``; ``spikes`` names the population whose spikes count.
 
-    In one time step the pathways sum first, in the order in which they are declared; then the populations are advanced, in
-    theirs; then come thresholds, synapses and resets (Brian2's schedule).
+    In one time step the pathways sum first, in the order in which they are declared; then the populations are advanced,
+    in theirs; then come thresholds, synapses and resets (Brian2's schedule).
     """
 
     populations: Mapping[str, Population]
@@ -158,7 +159,7 @@ class Model:
     shapes: Mapping[str, tuple[str, ...]]
     trained: type
     initial: Callable[..., Any]
-    constants: Mapping[str, brian2.Quantity]
+    constants: Mapping[str, Any]  # quantities; a number times a unit is an array to type checkers
     ensemble: Ensemble | Lacking
 
     def __post_init__(self) -> None:
@@ -170,7 +171,9 @@ class Model:
         for name, shape in self.shapes.items():
             unknown = [size for size in shape if size not in SIZES]
             if unknown:
-                raise CortwinError(f"{self.name}: the shape of {name} names '{unknown[0]}', not one of {', '.join(SIZES)}")
+                raise CortwinError(
+                    f"{self.name}: the shape of {name} names '{unknown[0]}', not one of {', '.join(SIZES)}"
+                )
         for name in WRITINGS:
             if not isinstance(getattr(self, name), Lacking):
                 _check_writing(getattr(self, name), self, f"{self.name}, {name} writing")
@@ -198,7 +201,7 @@ class Model:
         CortwinError
             When an array has the wrong number of dimensions.
         """
-        sizes = dict.fromkeys(("inputs", "units", "outputs"), 1)
+        sizes: dict[str, int] = dict.fromkeys(("inputs", "units", "outputs"), 1)
         for name, symbols in self.shapes.items():
             if name not in values or "neurons" in symbols:
                 continue
@@ -210,7 +213,7 @@ class Model:
                 sizes[symbol] = size if sizes[symbol] == 1 else sizes[symbol]
         return sizes
 
-    def with_constants(self, **constants: brian2.Quantity) -> Model:
+    def with_constants(self, **constants: Any) -> Model:
         """Return the model with other physical constants, of the same units."""
         for name, value in constants.items():
             if name not in self.constants:
@@ -257,7 +260,9 @@ def _check_writing(writing: Writing, model: Model, where: str) -> None:
             if end not in writing.populations:
                 raise CortwinError(f"{where}: the pathway {name} names the population '{end}', which does not exist")
         if pathway.connect not in CONNECTIONS:
-            raise CortwinError(f"{where}: the pathway {name} connects '{pathway.connect}', not one of {', '.join(CONNECTIONS)}")
+            raise CortwinError(
+                f"{where}: the pathway {name} connects '{pathway.connect}', not one of {', '.join(CONNECTIONS)}"
+            )
         summed[pathway.target] |= _check_pathway(pathway, defined, model, f"{where}, {name}")
     for name, population in writing.populations.items():
         _check_population(population, defined, summed[name], model, f"{where}, {name}")
@@ -279,7 +284,7 @@ def _check_population(
         if item.kind == "parameter" and not given and item.name not in summed:
             raise CortwinError(f"{where}: the parameter {item.name} has no value, link or summed input")
         if item.expression is not None:
-            expected = item.dimensions / brian2.second.dim if item.kind == "differential" else item.dimensions
+            expected = item.dimensions / SECOND if item.kind == "differential" else item.dimensions
             check_dimensions(item.expression, expected, symbols, (STIMULUS,), f"{where}, {item.name}")
     if any(item.kind == "differential" for item in own) and population.method is None:
         raise CortwinError(f"{where}: there is a differential equation but no integration method")
@@ -339,7 +344,7 @@ def _check_values(values: Mapping[str, str], own: tuple[Definition, ...], model:
 
 
 def _symbols(own: tuple[Definition, ...]) -> dict[str, Any]:
-    here = {"t": brian2.second.dim, "dt": brian2.second.dim, "i": DIMENSIONLESS, "N": DIMENSIONLESS}
+    here = {"t": SECOND, "dt": SECOND, "i": DIMENSIONLESS, "N": DIMENSIONLESS}
     return {item.name: item.dimensions for item in own} | here
 
 

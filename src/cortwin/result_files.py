@@ -162,6 +162,7 @@ def _write_groups(file: Path, groups: Mapping[str, xr.DataArray | xr.Dataset], w
     import h5netcdf
     import numpy as np
     import xarray as xr
+    from xarray.backends import H5NetCDFStore
 
     # In memory first: on a full disk the HDF5 library would crash the process, while a plain write says what is wrong.
     memory = io.BytesIO()
@@ -182,7 +183,7 @@ def _write_groups(file: Path, groups: Mapping[str, xr.DataArray | xr.Dataset], w
             if values.ndim and np.issubdtype(values.dtype, np.number)
         }
         try:
-            data.dump_to_store(xr.backends.H5NetCDFStore(opened, group=name, mode="a"), encoding=encoding)
+            data.dump_to_store(H5NetCDFStore(opened, group=name, mode="a"), encoding=encoding)
         except (TypeError, ValueError) as error:
             raise CortwinError(f"{what} {name} cannot be saved: {error}") from error
     opened.close()

@@ -1,6 +1,7 @@
 """Simulate a biological writing: the same call and the same labelled results for every engine.
 
-Trials run in batches of a fixed size, one process a batch, so that a trial's numbers do not depend on the number of workers.
+Trials run in batches of a fixed size, one process a batch, so that a trial's numbers do not depend on the number of
+workers.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ def simulate(
     neurons_per_unit : LIF neurons that stand for one unit
     record_dt : seconds between recorded samples, the inputs' dt when None
     spikes : whether every spike is recorded
-    engine : ``"cpp"`` (Brian2's code generation), ``"xla"`` (the differentiable second compiler) or ``"numpy"`` (Brian2's own
-        interpreter; needs no compiler)
+    engine : ``"cpp"`` (Brian2's code generation), ``"xla"`` (the differentiable second compiler) or ``"numpy"``
+        (Brian2's own interpreter; needs no compiler)
     profile : compiler profile, ``"release"`` or ``"strict"``
     batch : trials per process, whatever the number of workers
     jobs : processes at a time
@@ -192,7 +193,9 @@ def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDA
         program = xla.compile(network)
         # One step more than the duration: see `cortwin.cpp.program.generate`.
         n_steps = round(layout.duration / layout.dt) + 1
-        states = {name: values.reshape(layout.trials, -1) for name, values in data.items() if name in program.state}
+        states: dict[str, Any] = {
+            name: values.reshape(layout.trials, -1) for name, values in data.items() if name in program.state
+        }
         states[f"{STIMULUS}.values"] = steps
         found = jax.jit(jax.vmap(lambda values: program.simulate(values, n_steps, differentiable=False)))(states)
     results: dict[str, NDArray] = {}
@@ -223,7 +226,9 @@ def _interpret(model: Model, writing: str, layout: Layout, data: dict[str, NDArr
 def _finite(results: dict[str, NDArray]) -> dict[str, NDArray]:
     for name, values in results.items():
         if not np.isfinite(values).all():
-            raise RunFailed(f"{np.count_nonzero(~np.isfinite(values))} numbers of {name} are not finite: is dt too large?")
+            raise RunFailed(
+                f"{np.count_nonzero(~np.isfinite(values))} numbers of {name} are not finite: is dt too large?"
+            )
     return results
 
 

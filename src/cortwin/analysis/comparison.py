@@ -43,7 +43,10 @@ def aligned_rates(found: xr.DataArray, time: np.ndarray, *, width: float, scale:
     first, last = (own[0] - onsets).max(), (own[-1] - onsets).min()
     slack = 1e-6 * float(found.attrs["dt"])
     if time[0] < first - slack or time[-1] > last + slack:
-        raise ValueError(f"{found.name}: trials cover {first:.3g} to {last:.3g} s from movement onset, not {time[0]:.3g} to {time[-1]:.3g}")
+        raise ValueError(
+            f"{found.name}: trials cover {first:.3g} to {last:.3g} s from movement onset, "
+            f"not {time[0]:.3g} to {time[-1]:.3g}"
+        )
     cut = np.stack(
         [
             np.stack([np.interp(time + onset, own, unit) for unit in trial.T], axis=-1)
@@ -65,7 +68,11 @@ def covered(onsets: np.ndarray, start: float, end: float, time: np.ndarray) -> n
 
 
 def similarities(
-    reference: xr.DataArray, others: Mapping[str, xr.DataArray], generator: np.random.Generator, *, softening: float = 5.0
+    reference: xr.DataArray,
+    others: Mapping[str, xr.DataArray],
+    generator: np.random.Generator,
+    *,
+    softening: float = 5.0,
 ) -> dict[str, float]:
     """Compare networks with a recording, beside the floors and the ceiling that tell what a score is worth.
 
@@ -78,8 +85,8 @@ def similarities(
 
     Returns
     -------
-    dict ``"MEASURE.MEAN.NAME"`` -> score, for the others, ``noise`` (smooth noise of the recording's own spectrum), ``average``
-    (the cross-condition average) and ``ceiling`` (one half of the recorded units against the other)
+    dict ``"MEASURE.MEAN.NAME"`` -> score, for the others, ``noise`` (smooth noise of the recording's own spectrum),
+        ``average`` (the cross-condition average) and ``ceiling`` (one half of the recorded units against the other)
     """
     recorded = soft_normalise(reference, softening)
     first, second = split_halves(recorded, generator)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
@@ -13,7 +16,7 @@ from cortwin.analysis.spikes import require_spikes
 
 
 def filtered_spikes(
-    spikes: xr.Dataset, tau_s: float, time: ArrayLike, coordinates: dict[str, object] | None = None
+    spikes: xr.Dataset, tau_s: float, time: ArrayLike, coordinates: Mapping[Any, object] | None = None
 ) -> xr.DataArray:
     """Sample ``y(t) = sum over spikes t_k <= t of exp(-(t - t_k) / tau_s) / tau_s``.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
@@ -12,7 +15,7 @@ from cortwin.analysis.spikes import spike_counts
 
 
 def firing_rate(
-    spikes: xr.Dataset, bin_width: float, smoothing: float = 0.0, coordinates: dict[str, object] | None = None
+    spikes: xr.Dataset, bin_width: float, smoothing: float = 0.0, coordinates: Mapping[Any, object] | None = None
 ) -> xr.DataArray:
     """Return each unit's rate in each trial.
 

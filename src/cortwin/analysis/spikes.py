@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -40,7 +43,7 @@ def require_spikes(spikes: xr.Dataset) -> None:
             raise ValueError(f"spikes: {name} of event {event} is {values[event]}, outside {low}..{high}")
 
 
-def spike_counts(spikes: xr.Dataset, bin_width: float, coordinates: dict[str, object] | None = None) -> xr.DataArray:
+def spike_counts(spikes: xr.Dataset, bin_width: float, coordinates: Mapping[Any, object] | None = None) -> xr.DataArray:
     """Count the spikes of each unit in each trial and bin.
 
     A bin holds its left edge and not its right one; its time is its centre.

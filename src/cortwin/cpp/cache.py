@@ -1,7 +1,8 @@
 """The build cache: compiled programs by a key that is known before any source is generated.
 
 A program is keyed by everything that it is compiled for: the text of the writing, the layout, the physical constants,
-Brian2's preferences, compiler, flags, processor and versions. Weights, initial states and inputs are data and are not in it.
+Brian2's preferences, compiler, flags, processor and versions. Weights, initial states and inputs are data and are not
+in it.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def key(model: Model, writing: str, layout: Layout, profile: str) -> str:
     """Return the key of a program, 32 hexadecimal digits."""
     parts = {
         "writing": asdict(model.writing(writing)),
-        "constants": {name: [repr(float(value)), repr(brian2.get_dimensions(value))] for name, value in model.constants.items()},
+        "constants": {
+            name: [repr(float(value)), repr(brian2.get_dimensions(value))] for name, value in model.constants.items()
+        },
         "layout": asdict(layout),
         "preferences": _preferences(),
         "compiler": compiler.find().describe(profile),
@@ -93,7 +96,14 @@ def clear() -> tuple[int, int]:
 
 
 def _preferences() -> dict[str, str]:
-    kept = ("codegen.cpp", "codegen.loop_invariant", "codegen.max_cache", "core.default", "devices.cpp_standalone", "legacy")
+    kept = (
+        "codegen.cpp",
+        "codegen.loop_invariant",
+        "codegen.max_cache",
+        "core.default",
+        "devices.cpp_standalone",
+        "legacy",
+    )
     return {name: repr(brian2.prefs[name]) for name in sorted(brian2.prefs) if name.startswith(kept)}
 
 

@@ -19,7 +19,10 @@ PROFILES = {
     "release": ("-w", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-std=c++17"),
     "strict": ("-w", "-O2", "-march=native", "-ffp-contract=off", "-fno-fast-math", "-std=c++17"),
 }
-HOW_TO_INSTALL = "install a C++ compiler and make (Debian: `apt install g++ make`; macOS: `xcode-select --install`), or use --engine numpy"
+HOW_TO_INSTALL = (
+    "install a C++ compiler and make (Debian: `apt install g++ make`; macOS: `xcode-select --install`), "
+    "or use --engine numpy"
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,9 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         lines = [platform.processor()]
-    kept = sorted({line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))} or set(lines))
+    kept = sorted(
+        {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))} or set(lines)
+    )
     return hashlib.sha256("\n".join([platform.machine(), *kept]).encode()).hexdigest()[:16]
 
 

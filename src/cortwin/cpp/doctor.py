@@ -35,10 +35,27 @@ def try_build() -> tuple[bool, str]:
     """
     why = Lacking("a test of the compiler")
     model = Model(
-        "doctor", why, LEAK, why, why, {"x0": ("units",)}, tuple, np.zeros, {"tau": 10 * brian2.ms}, Ensemble("leak", abs)
+        "doctor",
+        why,
+        LEAK,
+        why,
+        why,
+        {"x0": ("units",)},
+        tuple,
+        np.zeros,
+        {"tau": 10 * brian2.ms},
+        Ensemble("leak", abs),
     )
     layout = Layout(
-        inputs=1, units=2, outputs=1, neurons_per_unit=1, trials=1, dt=0.001, input_dt=0.001, input_steps=5, record_dt=0.001
+        inputs=1,
+        units=2,
+        outputs=1,
+        neurons_per_unit=1,
+        trials=1,
+        dt=0.001,
+        input_dt=0.001,
+        input_steps=5,
+        record_dt=0.001,
     )
     folder = Path(tempfile.mkdtemp(prefix="cortwin-doctor-"))
     started = time.perf_counter()

@@ -47,7 +47,8 @@ def run(
 
     Returns
     -------
-    dict of arrays by Brian2's name, ``"recorded_POPULATION.VARIABLE"`` of shape (sample, element), ``"spikes.i"``, ``"spikes.t"``
+    dict of arrays by Brian2's name, ``"recorded_POPULATION.VARIABLE"`` of shape (sample, element), ``"spikes.i"``,
+        ``"spikes.t"``
 
     Raises
     ------
@@ -87,7 +88,13 @@ def _execute(command: list[str], folder: Path, timeout: float | None, stop: thre
     # A group of its own: Ctrl+C reaches the Python process alone, which then ends this one.
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         try:
             status = _wait(process, timeout, stop)
@@ -100,7 +107,11 @@ def _execute(command: list[str], folder: Path, timeout: float | None, stop: thre
     if status is None:
         raise RunFailed(f"the simulation was stopped after {timeout} s" if timeout else "the simulation was stopped")
     if status != 0:
-        words = SIGNALS.get(signal.Signals(-status), signal.Signals(-status).name) if status < 0 else f"exit status {status}"
+        words = (
+            SIGNALS.get(signal.Signals(-status), signal.Signals(-status).name)
+            if status < 0
+            else f"exit status {status}"
+        )
         raise RunFailed(f"the simulation failed: {words}" + (f"; its last words: {' / '.join(tail)}" if tail else ""))
     for line in tail:
         if any(word in line.lower() for word in COMPLAINTS):
@@ -129,12 +140,16 @@ def _results(description: Mapping, data: Mapping[str, NDArray], folder: Path) ->
             raise RunFailed(f"the result {file} is missing: is the disk full?")
         bytes_found, item = path.stat().st_size, np.dtype(dtype).itemsize
         if bytes_found % item or (size is not None and bytes_found != size * item):
-            raise RunFailed(f"the result {file} has {bytes_found} bytes, not {size} numbers of {item}: is the disk full?")
+            raise RunFailed(
+                f"the result {file} has {bytes_found} bytes, not {size} numbers of {item}: is the disk full?"
+            )
         if np.dtype(dtype).kind == "f":
             values = np.fromfile(path, dtype=dtype)
             bad = np.count_nonzero(~np.isfinite(values))
             if bad:
-                raise RunFailed(f"{bad} of {values.size} numbers in {file} are not finite: is dt too large or a weight too strong?")
+                raise RunFailed(
+                    f"{bad} of {values.size} numbers in {file} are not finite: is dt too large or a weight too strong?"
+                )
     reached = float(load(description["clock"])[0])
     if abs(reached - description["end"]) > 1e-9 * max(1.0, description["end"]):
         raise RunFailed(f"the simulation stopped at {reached} s instead of {description['end']} s")

@@ -153,7 +153,11 @@ def _describe(device: Any, network: brian2.Network, model: Model, writing: str, 
     clock = network["recorded_" + next(iter(text.activity.values())).split(".")[0]].clock
     owner = next(iter(network[name].clock for name in text.populations))
     arrays = [
-        [device.get_array_filename(variable), np.dtype(variable.dtype).name, None if _grows(variable) else int(variable.size)]
+        [
+            device.get_array_filename(variable),
+            np.dtype(variable.dtype).name,
+            None if _grows(variable) else int(variable.size),
+        ]
         for variable in device.arrays
         if isinstance(variable, ArrayVariable)
     ]
