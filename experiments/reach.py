@@ -146,6 +146,8 @@ def compute(
     spiking = next(rung for rung in rungs if rung.name == f"R5.{_nearest(neurons, neurons_per_unit)}")
     found, preferred = _spike_metrics(spiking, float(t_ref))
     metrics |= found
+    facts = {"dt": dt_spiking, "max_rates": f"{min_rate} to {max_rate}", "mean_rate": f"{found['spikes.rate']:.1f} Hz"}
+    run.record("spiking", {name: str(value) for name, value in {**constants, **facts}.items()})
     spectra = {"untrained": recurrence_spectrum(start.W_rec), "trained": recurrence_spectrum(done.parameters.W_rec)}
     metrics |= {f"recurrence.{name}.radius": spectrum.radius for name, spectrum in spectra.items()}
     arrays = {f"trained.{name}": value for name, value in done.parameters._asdict().items()}
@@ -298,8 +300,7 @@ def _beside(recorded: Recording, networks: dict[str, xr.Dataset], target: xr.Dat
 
 def _spike_metrics(rung: Rung, t_ref: float) -> tuple[dict[str, Any], np.ndarray]:
     """Return the statistics of the spiking twin's neurons, and their preferred directions."""
-    if rung.spikes is None:
-        return {}, np.empty(0)
+    assert rung.spikes is not None  # R5 records them
     bin_width = 0.01
     found = spike_statistics(rung.spikes, t_ref, bin_width)
     metrics = {f"spikes.{name}": float(found[f"mean_{name}"]) for name in ("rate", "cv", "fano_factor", "correlation")}
