@@ -1,7 +1,8 @@
 """Ensembles of LIF neurons that stand for one unit: tuning curves, decoders, and the arrays a spiking writing needs.
 
-The neurons of a unit have heterogeneous gain, background and sign; a ridge fit on their tuning curves gives the decoders
-that turn their firing into a function of what they hear (Eliasmith & Anderson 2003, Neural Engineering, MIT Press).
+The neurons of a unit have heterogeneous gain, background and sign; a ridge fit on their tuning curves gives the
+decoders that turn their firing into a function of what they hear (Eliasmith & Anderson 2003, Neural Engineering, MIT
+Press).
 """
 
 from __future__ import annotations
@@ -24,21 +25,31 @@ class LIF:
     t_ref: float
     dt: float = 0.0
 
+    @property
+    def silence(self) -> float:
+        """Mean time in seconds that an interval takes beside the charging of the membrane: t_ref - dt / 2.
+
+        In Brian2 a spike carries the time at which its step begins, and the reset comes at that step's end: only
+        t_ref - dt is lost. The threshold is noticed at the end of a step, half a step late on average.
+        """
+        return max(self.t_ref, self.dt) - self.dt / 2
+
     def rate(self, current: Any) -> NDArray[np.float64]:
         """Return the firing rate in Hz at a constant current (threshold at 1).
 
-        With ``dt`` a spike waits for the end of its step: half a step on average, which lengthens every interval.
+        With ``dt`` an interval is a whole number of steps, as `silence` tells.
         """
         J = np.asarray(current, dtype=np.float64)
         above = np.maximum(J - 1, 1e-12)
-        return np.where(J > 1, 1 / (self.t_ref + self.dt / 2 + self.tau_m * np.log1p(1 / above)), 0.0)
+        return np.where(J > 1, 1 / (self.silence + self.tau_m * np.log1p(1 / above)), 0.0)
 
     def advance(self, current: Any) -> NDArray[np.float64]:
         """Return by how many seconds the rate runs ahead of `rate` while the current changes slowly.
 
-        A spike ends an interval T over which the membrane remembers the current of a time m before the spike on average,
-        ``m = tau_m - L / (exp(L / tau_m) - 1)`` with ``L = T - t_ref``; the rate that the interval stands for belongs to its
-        middle, T / 2 before the spike. To first order the rate at t is that of the current at ``t + T / 2 - m``.
+        A spike ends an interval T over which the membrane remembers the current of a time m before the spike on
+        average, ``m = tau_m - L / (exp(L / tau_m) - 1)`` with ``L = T - t_ref``; the rate that the interval stands for
+        belongs to its middle, T / 2 before the spike. To first order the rate at t is that of the current at
+        ``t + T / 2 - m``.
         """
         J = np.maximum(np.asarray(current, dtype=np.float64), 1 + 1e-12)
         charging = self.tau_m * np.log1p(1 / (J - 1))
@@ -53,10 +64,9 @@ class LIF:
         CortwinError
             For a rate that the refractory time forbids.
         """
-        interval = 1 / np.asarray(rate, dtype=np.float64) - self.t_ref - self.dt / 2
+        interval = 1 / np.asarray(rate, dtype=np.float64) - self.silence
         if not (interval > 0).all():
-            fastest = 1 / (self.t_ref + self.dt / 2)
-            raise CortwinError(f"max_rates: {np.max(rate):.6g} Hz must be below 1 / t_ref ({fastest:.6g} Hz)")
+            raise CortwinError(f"max_rates: {np.max(rate):.6g} Hz must be below 1 / t_ref ({1 / self.silence:.6g} Hz)")
         return 1 / -np.expm1(-interval / self.tau_m)
 
 
@@ -73,7 +83,7 @@ def ensembles(
     margin: float = 0.1,
     noise: float = 0.05,
     samples: int = 400,
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, NDArray[Any]]:
     """Draw the neurons of every unit and fit their decoders.
 
     Parameters
@@ -88,11 +98,13 @@ def ensembles(
     max_rates : range of the neurons' rates at the end of their unit's range, in Hz
     margin : fraction by which the range is wider than the activity on each side
     noise : standard deviation of the firing that the ridge fit allows for, as a fraction of the highest rate
-    samples : points per unit at which the decoders are fitted, half evenly over the range, half as the activity visits it
+    samples : points per unit at which the decoders are fitted, half evenly over the range, half as the activity visits
+        it
 
     Returns
     -------
-    dict with ``gain``, ``bias``, ``v0`` (units x neurons,), ``decoder``, ``lead`` (units x neurons,) in seconds, ``r0`` (units,)
+    dict with ``gain``, ``bias``, ``v0`` (units x neurons,), ``decoder``, ``lead`` (units x neurons,) in seconds, ``r0``
+        (units,)
     """
     x = np.asarray(activity, dtype=np.float64).reshape(-1, activity.shape[-1])
     low, high = x.min(axis=0), x.max(axis=0)

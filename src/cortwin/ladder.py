@@ -7,9 +7,9 @@ R3  the rate text at a fine dt
 R4  f replaced by the decoded tuning curves of n LIF neurons per unit: rates, no spikes, and so a coarser dt will do
 R5  the n LIF neurons spike
 
-The input is held over one step of the textbook at every finer dt. Distances are taken on x: the RMS of the difference over
-the standard deviation of the reference, over all units, times and trials (`cortwin.analysis.nrmse`). ``step`` is the
-distance to the rung before, ``total`` to R1, ``nrmse`` of R4 and R5 to the rate text (R3) at their own dt.
+The input is held over one step of the textbook at every finer dt. Distances are taken on x: the RMS of the difference
+over the standard deviation of the reference, over all units, times and trials (`cortwin.analysis.nrmse`). ``step`` is
+the distance to the rung before, ``total`` to R1, ``nrmse`` of R4 and R5 to the rate text (R3) at their own dt.
 """
 
 from __future__ import annotations
@@ -46,9 +46,16 @@ class Spiking:
     max_rates: tuple[float, float] = (100.0, 200.0)
 
     def arrays(
-        self, model: Model, parameters: Any, activity: xr.DataArray, neurons_per_unit: int, seed: np.random.SeedSequence
+        self,
+        model: Model,
+        parameters: Any,
+        activity: xr.DataArray,
+        neurons_per_unit: int,
+        seed: np.random.SeedSequence,
+        *,
+        writing: str = "spiking",
     ) -> dict[str, Any]:
-        """Return every array of the tuning and the spiking writing, parameters included.
+        """Return every array of the tuning or the spiking writing, parameters included.
 
         Parameters
         ----------
@@ -56,11 +63,15 @@ class Spiking:
         activity : (trial, time, unit) currents x that the ensembles have to represent
         neurons_per_unit : LIF neurons that stand for one unit
         seed : the same seed and number of neurons draw the same neurons
+        writing : ``"spiking"``, with spikes on the grid of dt, or ``"tuning"``, without spikes and grid
         """
-        lif = LIF(float(model.constants["tau_m"]), float(model.constants["t_ref"]), self.dt)
-        generator = np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, neurons_per_unit)))
+        grid = self.dt if writing == "spiking" else 0.0
+        lif = LIF(float(model.constants["tau_m"]), float(model.constants["t_ref"]), grid)
+        generator = np.random.default_rng(
+            np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, neurons_per_unit))
+        )
         drawn = ensembles(
-            model.ensemble.function,
+            model.ensemble.function,  # type: ignore[union-attr]
             activity.to_numpy(),
             np.asarray(parameters.x0),
             neurons_per_unit,
@@ -76,9 +87,9 @@ class Spiking:
 class Rung:
     """One rung: its row of numbers and its activity.
 
-    ``row`` has ``rung``, ``neurons_per_unit``, ``dt``, ``step``, ``total``, ``nrmse``, ``max_abs_error`` (to the rung before),
-    ``correlation`` and ``correlation_min`` (mean and least over units, with R1), ``loss`` (of the textbook's own readout),
-    ``spikes``, ``rate`` (Hz per neuron), ``synaptic_events``, ``seconds``, ``build_seconds``, ``engine``.
+    ``row`` has ``rung``, ``neurons_per_unit``, ``dt``, ``step``, ``total``, ``nrmse``, ``max_abs_error`` (to the rung
+    before), ``correlation`` and ``correlation_min`` (mean and least over units, with R1), ``loss`` (of the textbook's
+    own readout), ``spikes``, ``rate`` (Hz per neuron), ``synaptic_events``, ``seconds``, ``build_seconds``, ``engine``.
     """
 
     row: dict[str, Any]
@@ -137,7 +148,9 @@ def climb(
     textbook = run_textbook(model, parameters, inputs, alpha)
     common: dict[str, Any] = {"batch": batch, "jobs": jobs, "advance": advance}
 
-    def rung(name: str, found: Simulation, engine: str, dt: float, before: Rung, n: int | None = None, **extra: Any) -> Rung:
+    def rung(
+        name: str, found: Simulation, engine: str, dt: float, before: Rung, n: int | None = None, **extra: Any
+    ) -> Rung:
         row = {
             "rung": name,
             "neurons_per_unit": n,
@@ -164,9 +177,9 @@ def climb(
 
     for name, step in (("R2", dt), ("R3", settings.dt)):
         rungs.append(rung(name, *rate(step, name), step, rungs[-1]))
+    lived = textbook["x"] if represented is None else represented
     fine, coarse = rungs[-1].activity["x"], rate(settings.dt_rates, "R4")[0].activity["x"]
     for n in neurons:
-        arrays = settings.arrays(model, parameters, textbook["x"] if represented is None else represented, n, seed)
         before = replace(rungs[3], activity=xr.Dataset({"x": coarse}))
         for name, writing, step, reference in (
             ("R4", "tuning", settings.dt_rates, coarse),
@@ -174,6 +187,7 @@ def climb(
         ):
             engine = engines(writing, n)
             spikes = writing == "spiking"
+            arrays = settings.arrays(model, parameters, lived, n, seed, writing=writing)
             sizes = {"neurons_per_unit": n, "spikes": spikes, "engine": engine}
             found = simulate(model, writing, arrays, inputs, dt=step, record_dt=dt, **sizes, **common)
             extra: dict[str, Any] = {"nrmse": nrmse(reference, found.activity["x"])}
@@ -184,7 +198,9 @@ def climb(
     return rungs
 
 
-def ladder_metrics(rows: Sequence[Mapping[str, Any]], *, names: Sequence[str] | None = None, suffix: str = "") -> dict[str, Any]:
+def ladder_metrics(
+    rows: Sequence[Mapping[str, Any]], *, names: Sequence[str] | None = None, suffix: str = ""
+) -> dict[str, Any]:
     """Return a ladder's numbers under the names of `metrics.json`.
 
     Parameters
@@ -203,7 +219,14 @@ def ladder_metrics(rows: Sequence[Mapping[str, Any]], *, names: Sequence[str] | 
             continue
         size = "" if row["neurons_per_unit"] is None else f".{row['neurons_per_unit']}"
         for number, value in row.items():
-            if value is not None and number not in ("rung", "neurons_per_unit", "dt", "seconds", "build_seconds", "engine"):
+            if value is not None and number not in (
+                "rung",
+                "neurons_per_unit",
+                "dt",
+                "seconds",
+                "build_seconds",
+                "engine",
+            ):
                 metrics[f"ladder.{row['rung']}.{number}{size}{suffix}"] = value
     return metrics
 
@@ -223,11 +246,12 @@ def floor(
 
     Returns
     -------
-    dict with the NRMSE against R3 ``as_run``; ``decoder``: tuning curves in place of spikes; ``without_anticipation``: the
-    neurons hear x itself, so that the lag of tau_s is back; ``half_grid``: spikes on a grid of half the dt;
-    ``half_tau_s``: with half the synaptic time constant
+    dict with the NRMSE against R3 ``as_run``; ``decoder``: tuning curves in place of spikes; ``without_anticipation``:
+        the neurons hear x itself, so that the lag of tau_s is back; ``half_grid``: spikes on a grid of half the dt;
+        ``half_tau_s``: with half the synaptic time constant
     """
-    arrays = spiking.arrays(model, parameters, represented, neurons_per_unit, seed)
+    drawn = (parameters, represented, neurons_per_unit, seed)
+    arrays, curves = (spiking.arrays(model, *drawn, writing=writing) for writing in ("spiking", "tuning"))
 
     def distance(variant: Model, writing: str, settings: Spiking, values: dict[str, Any]) -> float:
         found = simulate(
@@ -246,18 +270,16 @@ def floor(
     fast = model.with_constants(tau_s=model.constants["tau_s"] / 2)
     return {
         "as_run": distance(model, "spiking", spiking, arrays),
-        "decoder": distance(model, "tuning", spiking, arrays),
+        "decoder": distance(model, "tuning", spiking, curves),
         "without_anticipation": distance(model, "spiking", spiking, arrays | {"lead": np.zeros_like(arrays["lead"])}),
-        "half_grid": distance(
-            model, "spiking", finer, finer.arrays(model, parameters, represented, neurons_per_unit, seed)
-        ),
-        "half_tau_s": distance(
-            fast, "spiking", spiking, spiking.arrays(fast, parameters, represented, neurons_per_unit, seed)
-        ),
+        "half_grid": distance(model, "spiking", finer, finer.arrays(model, *drawn)),
+        "half_tau_s": distance(fast, "spiking", spiking, spiking.arrays(fast, *drawn)),
     }
 
 
-def _textbook_rungs(model: Model, parameters: Any, inputs: xr.DataArray, target: xr.DataArray, textbook: xr.Dataset) -> list[Rung]:
+def _textbook_rungs(
+    model: Model, parameters: Any, inputs: xr.DataArray, target: xr.DataArray, textbook: xr.Dataset
+) -> list[Rung]:
     """Return R0, measured where it is defined (alpha = 1), and R1."""
     leaky = run_textbook(model, parameters, inputs, 1.0)
     first = np.asarray(model.recurrence().activation(parameters.x0))
@@ -265,7 +287,12 @@ def _textbook_rungs(model: Model, parameters: Any, inputs: xr.DataArray, target:
     printed = xr.Dataset({"r": leaky["r"].copy(data=states)}, attrs=leaky.attrs)
     blank = dict.fromkeys(("nrmse", "spikes", "rate", "synaptic_events", "seconds", "build_seconds"))
     shared = {"neurons_per_unit": None, "dt": float(inputs.attrs["dt"]), "engine": "xla", **blank}
-    start = {"rung": "R0", "step": None, "max_abs_error": None, **dict.fromkeys(("total", "correlation", "correlation_min", "loss"))}
+    start = {
+        "rung": "R0",
+        "step": None,
+        "max_abs_error": None,
+        **dict.fromkeys(("total", "correlation", "correlation_min", "loss")),
+    }
     identity = {
         "rung": "R1",
         "step": nrmse(printed["r"], leaky["r"]),
@@ -275,7 +302,9 @@ def _textbook_rungs(model: Model, parameters: Any, inputs: xr.DataArray, target:
     return [Rung(shared | start, printed), Rung(shared | identity, textbook)]
 
 
-def _against(model: Model, parameters: Any, textbook: xr.Dataset, found: xr.Dataset, target: xr.DataArray) -> dict[str, Any]:
+def _against(
+    model: Model, parameters: Any, textbook: xr.Dataset, found: xr.Dataset, target: xr.DataArray
+) -> dict[str, Any]:
     correlation = correlation_per_unit(textbook["x"], found["x"]).to_numpy()
     r = found["r"].to_numpy()
     y = r @ np.asarray(parameters.W_out).T + np.asarray(parameters.b_out)
