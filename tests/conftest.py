@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-import warnings
 
 import matplotlib
 import pytest
+from brian2 import prefs
 
 matplotlib.use("Agg")
-with warnings.catch_warnings():
-    # Brian2 2.9 builds its parsers with names that pyparsing 3.3 deprecates, at import and when it parses.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from brian2 import prefs
-
 prefs.codegen.target = "numpy"
 prefs.logging.file_log = False
 
@@ -25,6 +20,7 @@ def build_cache(tmp_path_factory: pytest.TempPathFactory):
     return os.environ["CORTWIN_CACHE"]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Let Brian2's use of deprecated pyparsing names pass; every other warning stays an error."""
-    config.addinivalue_line("filterwarnings", "ignore:.*deprecated.*use .*_:DeprecationWarning")
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests compiled C++, so that a run in which they were left out can be told from a whole one."""
+    passed = sum("cpp" in report.keywords for report in terminalreporter.stats.get("passed", []))
+    terminalreporter.write_line(f"{passed} tests that compile C++ passed")
