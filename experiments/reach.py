@@ -7,7 +7,7 @@ a readout is fitted to each writing; and all of them stand beside a recording (a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +29,7 @@ from cortwin.analysis import (
 )
 from cortwin.convergence import convergence
 from cortwin.cpp import compiler
+from cortwin.errors import CortwinError
 from cortwin.experiment import Drawing, Parameter, Results, Run, Section, Table, run_script
 from cortwin.ladder import Rung, Spiking, climb, floor, ladder_metrics
 from cortwin.model import Model
@@ -42,7 +43,12 @@ from cortwin.twins import WRITINGS, Twins, refitted, scores
 BATCH = 8  # trials per process, whatever the number of workers
 FULL_RATE = 100.0  # Hz that r = 1 stands for beside recorded rates
 SMOOTHING = 0.025  # s, the Gaussian that recorded rates come smoothed with
-PENALTIES = Penalties(weight=1e-5, rate=1e-2, smoothness=1e-3)
+# The rates of a logistic population rest at 1/2: pulling them to 0 would pull the network out of its range.
+PENALTIES = {
+    "tanh": Penalties(weight=3e-5, rate=1e-2),
+    "relu": Penalties(weight=3e-5, rate=1e-2),
+    "logistic": Penalties(rate=1e-3),
+}
 
 
 def compute(
@@ -53,11 +59,11 @@ def compute(
     tau: Annotated[Quantity, Parameter("time constant of the synaptic current", above=0 * ms)] = 100 * ms,  # type: ignore
     dt: Annotated[Quantity, Parameter("step of the textbook network, alpha tau", above=0 * ms)] = 10 * ms,  # type: ignore
     directions: Annotated[int, Parameter("reach directions; every other one is trained", minimum=6)] = 16,
-    trials: Annotated[int, Parameter("training trials per trained direction", quick=8, minimum=1)] = 16,
+    trials: Annotated[int, Parameter("training trials per trained direction", quick=8, minimum=1)] = 32,
     tests: Annotated[int, Parameter("trials per direction to fit readouts, and to test them", quick=1, minimum=1)] = 4,
     noise: Annotated[float, Parameter("s.d. of the noise on the input; there is none on the ladder", minimum=0)] = 0.1,
-    updates: Annotated[int, Parameter("updates of the weights", quick=400, minimum=1)] = 1000,
-    learning_rate: Annotated[float, Parameter("learning rate of Adam, falling along a cosine", above=0)] = 2e-3,
+    updates: Annotated[int, Parameter("updates of the weights", quick=800, minimum=1)] = 1000,
+    learning_rate: Annotated[float, Parameter("learning rate of Adam, falling along a cosine", above=0)] = 5e-3,
     neurons: Annotated[tuple[int, ...], Parameter("LIF neurons per unit on the ladder", quick=(4, 16), minimum=1)] = (
         *(1, 4, 16, 64, 256),
     ),
@@ -76,7 +82,7 @@ def compute(
     constants = {"tau": tau, "tau_m": tau_m, "tau_s": tau_s, "t_ref": t_ref}
     if run.engine == "cpp":
         run.record("compiler", compiler.find().describe("release"))
-    run.record("penalties", asdict(PENALTIES))
+    run.record("penalties", {name: asdict(penalties) for name, penalties in PENALTIES.items()})
     run.record("batch", BATCH)
     study = Study(
         run,
@@ -99,9 +105,8 @@ def compute(
     shown = silent.trials(every, run.seed_sequence("ladder"))
 
     model = elman.model(activation).with_constants(**constants)
-    start = elman.initial(run.generator("connectivity"), lessons.inputs.sizes["input"], units, 2)
-    options = Options(learning_rate=learning_rate, schedule="cosine", updates=updates, penalties=PENALTIES)
-    done = study.train(model, start, lessons, options)
+    options = Options(learning_rate=learning_rate, schedule="cosine", updates=updates, validation_fraction=0.1)
+    start, done = study.train(model, activation, lessons, units, options)
     twins = study.twins(model, done.parameters, lessons, neurons_per_unit)
     rungs = study.climb(twins, shown, neurons)
     metrics = ladder_metrics([rung.row for rung in rungs]) | {
@@ -112,7 +117,8 @@ def compute(
     for name in elman.ACTIVATIONS if others else ():
         if name != activation:
             other = elman.model(name).with_constants(**constants)
-            own = study.twins(other, study.train(other, start, lessons, options).parameters, lessons, neurons_per_unit)
+            learned = study.train(other, name, lessons, units, options)[1].parameters
+            own = study.twins(other, learned, lessons, neurons_per_unit)
             rows = [rung.row for rung in study.climb(own, shown, [n for n in neurons if n in (16, 64)] or neurons)]
             metrics |= ladder_metrics(rows, names=("R5",), suffix=f".{name}")
             tables[f"ladder.{name}"] = [_without_times(row) for row in rows]
@@ -123,8 +129,8 @@ def compute(
 
     with run.timed("readout"):
         active = study.activities(twins, tested.inputs)
-        learned = active if fitted is tested else study.activities(twins, fitted.inputs)
-        predictions = refitted(learned, fitted.target, active, tested.target)
+        practised = active if fitted is tested else study.activities(twins, fitted.inputs)
+        predictions = refitted(practised, fitted.target, active, tested.target)
         transferred = {name: twins.transferred(activity, tested.target) for name, activity in active.items()}
         for kind, found in {"refitted": predictions, "transferred": transferred}.items():
             metrics |= {f"readout.r2.{name}.{kind}": value for name, value in scores(found, tested.target).items()}
@@ -187,19 +193,24 @@ class Study:
     spiking: Spiking
     quick_size: int
 
-    def train(self, model: Model, start: Any, lessons: Any, options: Options) -> Fit:
-        """Train a network on the lessons."""
+    def train(self, model: Model, activation: str, lessons: Any, units: int, options: Options) -> tuple[Any, Fit]:
+        """Train a network on the lessons; return its initial parameters too."""
+        sizes = lessons.inputs.sizes["input"], units, lessons.target.sizes["output"]
+        start = model.initial(self.run.generator("connectivity"), *sizes)
         with self.run.timed("training"), self.run.progress("training", options.updates) as bar:
-            return fit(
+            done = fit(
                 model,
                 start,
                 lessons.inputs,
                 lessons.noisy_target,
                 alpha=self.alpha,
-                options=options,
+                options=replace(options, penalties=PENALTIES[activation]),
                 generator=self.run.generator("batches"),
                 advance=_follow(bar),
             )
+        if done.diverged:
+            raise CortwinError(f"training did not succeed: {done.stopped}")
+        return start, done
 
     def twins(self, model: Model, parameters: Any, lessons: Any, neurons_per_unit: int) -> Twins:
         """Put a trained network's writings together; its ensembles represent what the lessons visited."""
@@ -247,7 +258,12 @@ class Study:
         with self.run.timed("checks"):
             second = simulate(model, "rate", parameters._asdict(), shown.inputs, dt=dt, engine="xla", batch=BATCH)
             gradients = gradient_errors(
-                model, parameters, few, shown.target[: len(few)], alpha=self.alpha, generator=self.run.generator("entries")
+                model,
+                parameters,
+                few,
+                shown.target[: len(few)],
+                alpha=self.alpha,
+                generator=self.run.generator("entries"),
             )
             steps = [float(model.constants["tau"]) / n for n in (10, 20, 40, 80, 160)]
             engine = self.engine("rate R3", 1)
@@ -320,13 +336,10 @@ def _without_times(row: dict[str, Any]) -> dict[str, Any]:
 
 def _follow(bar: Any) -> Callable[[int, float], None]:
     """Let a progress bar follow training and show the loss."""
-    seen = 0
 
-    def advance(update: int, loss: float) -> None:
-        nonlocal seen
-        bar.advance(update - seen)
+    def advance(updates: int, loss: float) -> None:
+        bar.advance(updates)
         bar.update(f"loss {loss:.2g}")
-        seen = update
 
     return advance
 
@@ -417,15 +430,24 @@ def draw(results: Results) -> list[Drawing]:
         Drawing(
             "training",
             figures.training_curves(
-                arrays["history.error"], step=arrays["history.update"], gradient_norm=arrays["history.gradient_norm"], clip=1.0
+                arrays["history.error"],
+                step=arrays["history.update"],
+                validation=arrays["history.validation_loss"],
+                validation_step=arrays["history.validation_update"],
+                gradient_norm=arrays["history.gradient_norm"],
+                clip=1.0,
+                best=results.metrics["training.updates"],
             ),
             "Training",
-            "Mean squared error of the network's own output over updates, and the norm of its gradient.",
+            "Mean squared error of the network's own output, on mini-batches and on the trials held out, and the norm of its "
+            "gradient.",
         ),
         Drawing(
             "convergence",
             figures.convergence_order(
-                [row["dt"] for row in rows], {"rate": [row["error"] for row in rows]}, slope=results.metrics["ladder.R3.slope"]
+                [row["dt"] for row in rows],
+                {"rate": [row["error"] for row in rows]},
+                slope=results.metrics["ladder.R3.slope"],
             ),
             "The rate text approaches its differential equation",
             "Error against an adaptive solver that starts anew wherever the input jumps.",
@@ -434,7 +456,9 @@ def draw(results: Results) -> list[Drawing]:
 
 
 def _panel(results: Results, name: str) -> figures.RotationPanel:
-    numbers = [results.metrics[f"rotation.{name}.{key}"] for key in ("frequency", "r2_skew", "r2", "null.r2_skew.quantile95")]
+    numbers = [
+        results.metrics[f"rotation.{name}.{key}"] for key in ("frequency", "r2_skew", "r2", "null.r2_skew.quantile95")
+    ]
     frequency, r2_skew, r2, null = (np.nan if number is None else number for number in numbers)
     return figures.RotationPanel(
         results.activity[f"rotation.{name}"], frequency, r2_skew, r2, null, results.notes["reasons"].get(name, "")
@@ -463,9 +487,14 @@ def report(results: Results) -> list[Section]:
     readouts = [(name, *(f"readout.r2.{name}.{kind}" for kind in kinds)) for name in WRITINGS]
     if f"readout.r2.rate.{kinds[0]}.new_directions" in results.metrics:
         readouts = [
-            (name, *(f"readout.r2.{name}.{kind}{new}" for kind in kinds for new in ("", ".new_directions"))) for name in WRITINGS
+            (name, *(f"readout.r2.{name}.{kind}{new}" for kind in kinds for new in ("", ".new_directions")))
+            for name in WRITINGS
         ]
-    header = ("", "refitted", "transferred") if len(readouts[0]) == 3 else ("", "refitted", "… new directions", "transferred", "… new directions")
+    header = (
+        ("", "refitted", "transferred")
+        if len(readouts[0]) == 3
+        else ("", "refitted", "… new directions", "transferred", "… new directions")
+    )
     others = ("textbook", "rate", "spiking", "untrained", "noise", "average", "ceiling")
     turning = ("frequency", "r2_skew", "null.r2_skew.quantile95", "r2", "null.r2.quantile95", "variance")
     return [
@@ -486,7 +515,13 @@ def report(results: Results) -> list[Section]:
             "grid of half the dt; {ladder.floor.half_tau_s} with half the synaptic time constant; "
             "{ladder.floor.without_anticipation} when neurons do not anticipate the lag of their synapses.",
             drawings=["cover", "ladder", "activity", "raster", "convergence"],
-            tables=[Table("Every rung. Distances are RMS differences of x over the standard deviation of the reference.", columns, records="ladder")],
+            tables=[
+                Table(
+                    "Every rung. Distances are RMS differences of x over the standard deviation of the reference.",
+                    columns,
+                    records="ladder",
+                )
+            ],
         ),
         Section(
             "The same readout on every writing",
@@ -495,7 +530,11 @@ def report(results: Results) -> list[Section]:
             "of the trained network. The spiking writing is read from filtered spikes alone.",
             drawings=["hands", "training", "eigenvalues"],
             tables=[
-                Table("R2 pooled over held-out trials, times and both outputs; {parameters.tests} trials per direction.", header, readouts),
+                Table(
+                    "R2 pooled over held-out trials, times and both outputs; {parameters.tests} trials per direction.",
+                    header,
+                    readouts,
+                ),
                 Table(
                     f"R2 of a ridge readout of the {recorded}, each direction left out in turn.",
                     ("", "x", "y"),
@@ -516,7 +555,14 @@ def report(results: Results) -> list[Section]:
                     f"Similarity to the {recorded}: cross-condition mean kept, then removed.",
                     ("", "CKA", "CCA", "Procrustes", "CKA", "CCA", "Procrustes"),
                     [
-                        (name, *(f"similarity.{m}.{mean}.{name}" for mean in ("mean_kept", "mean_removed") for m in ("cka", "cca", "procrustes")))
+                        (
+                            name,
+                            *(
+                                f"similarity.{m}.{mean}.{name}"
+                                for mean in ("mean_kept", "mean_removed")
+                                for m in ("cka", "cca", "procrustes")
+                            ),
+                        )
                         for name in others
                     ],
                 ),

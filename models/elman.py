@@ -80,6 +80,9 @@ ACTIVATIONS = {
     "relu": (lambda x: jnp.maximum(x, 0), "clip(x, 0, inf)"),
 }
 
+# The logistic function is flat: at rest its slope is 1/4, and weights have to make up for it.
+GAINS = {"tanh": 1.0, "logistic": 4.0, "relu": 1.0}
+
 INPUT = Population("u = stimulus(t, i) : 1", size="inputs")
 CURRENT = """
 dx/dt = (-x + recurrent + drive + b)/tau : 1
@@ -205,7 +208,7 @@ def model(activation: str = "tanh") -> Model:
             "r0": ("units",),
         },
         trained=Parameters,
-        initial=initial,
+        initial=partial(initial, gain=GAINS[activation]),
         constants={"tau": 100 * ms, "tau_m": 20 * ms, "tau_s": 10 * ms, "t_ref": 2 * ms},
         ensemble=Ensemble(population="neurons", function=f),
     )
