@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from cortwin.analysis import correlation_per_unit, nrmse
+from cortwin.analysis import Undefined, correlation_per_unit, nrmse
 from cortwin.builder import synaptic_events
 from cortwin.ensemble import LIF, ensembles
 from cortwin.errors import CortwinError
@@ -305,13 +305,15 @@ def _textbook_rungs(
 def _against(
     model: Model, parameters: Any, textbook: xr.Dataset, found: xr.Dataset, target: xr.DataArray
 ) -> dict[str, Any]:
-    correlation = correlation_per_unit(textbook["x"], found["x"]).to_numpy()
+    correlation = correlation_per_unit(textbook["x"], found["x"])
+    defined = correlation.to_numpy()[np.isfinite(correlation)]
+    undefined = Undefined(correlation.attrs["reason"])
     r = found["r"].to_numpy()
     y = r @ np.asarray(parameters.W_out).T + np.asarray(parameters.b_out)
     return {
         "total": nrmse(textbook["x"], found["x"]),
-        "correlation": float(np.nanmean(correlation)),
-        "correlation_min": float(np.nanmin(correlation)),
+        "correlation": float(defined.mean()) if defined.size else undefined,
+        "correlation_min": float(defined.min()) if defined.size else undefined,
         "loss": float(np.mean((y - target.to_numpy()) ** 2)),
     }
 
