@@ -177,9 +177,8 @@ def test_a_trials_rate_is_the_plain_loop_with_the_input_held():
 def test_spikes_are_a_sorted_table_within_the_trials(compiled_or_xla):
     spikes = compiled_or_xla.spikes
     trial, unit, time = events(compiled_or_xla).values()
-    assert spikes.attrs == {
-        "n_trials": TRIALS, "n_units": UNITS * NEURONS, "t_start": 0.0, "duration": pytest.approx(SAMPLES * 0.01), "dt": DT,
-    }  # fmt: skip
+    sizes = {"n_trials": TRIALS, "n_units": UNITS * NEURONS}
+    assert spikes.attrs == sizes | {"t_start": 0.0, "duration": pytest.approx(SAMPLES * 0.01), "dt": DT}
     assert (trial.dtype, unit.dtype, time.dtype) == (np.int64, np.int64, np.float64)
     np.testing.assert_array_equal(np.lexsort((unit, time, trial)), np.arange(time.size))
     assert set(trial) == set(range(TRIALS))
