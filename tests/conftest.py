@@ -23,4 +23,4 @@ def build_cache(tmp_path_factory: pytest.TempPathFactory):
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many tests compiled C++, so that a run in which they were left out can be told from a whole one."""
     passed = sum("cpp" in report.keywords for report in terminalreporter.stats.get("passed", []))
-    terminalreporter.write_line(f"{passed} tests that compile C++ passed")
+    terminalreporter.write_line(f"tests that compile C++: {passed} passed")
