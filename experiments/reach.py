@@ -6,8 +6,7 @@ a readout is fitted to each writing; and all of them stand beside a recording (a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +15,6 @@ import xarray as xr
 from brian2 import Hz, Quantity, ms
 
 from cortwin import figures
-from cortwin.agreement import compare_compilers, largest_difference
 from cortwin.analysis import (
     aligned_rates,
     cosine_tuning,
@@ -27,20 +25,16 @@ from cortwin.analysis import (
     similarities,
     spike_statistics,
 )
-from cortwin.convergence import convergence
 from cortwin.cpp import compiler
-from cortwin.errors import CortwinError
 from cortwin.experiment import Drawing, Parameter, Results, Run, Section, Table, run_script
-from cortwin.ladder import Rung, Spiking, climb, floor, ladder_metrics
-from cortwin.model import Model
+from cortwin.ladder import Rung, Spiking, ladder_metrics
 from cortwin.models import elman, lif
 from cortwin.readout import decode_hand_velocity
-from cortwin.simulation import simulate
-from cortwin.tasks import ReachTask, Recording, RecordedReachTask, direction_split, read_recording, synthetic_recording
-from cortwin.training import Fit, Options, Penalties, fit, gradient_errors, run_textbook
-from cortwin.twins import WRITINGS, Twins, refitted, scores
+from cortwin.study import Study
+from cortwin.tasks import ReachTask, RecordedReachTask, Recording, direction_split, read_recording, synthetic_recording
+from cortwin.training import Options, Penalties, run_textbook
+from cortwin.twins import WRITINGS, refitted, scores
 
-BATCH = 8  # trials per process, whatever the number of workers
 FULL_RATE = 100.0  # Hz that r = 1 stands for beside recorded rates
 SMOOTHING = 0.025  # s, the Gaussian that recorded rates come smoothed with
 # The rates of a logistic population rest at 1/2: pulling them to 0 would pull the network out of its range.
@@ -83,13 +77,13 @@ def compute(
     if run.engine == "cpp":
         run.record("compiler", compiler.find().describe("release"))
     run.record("penalties", {name: asdict(penalties) for name, penalties in PENALTIES.items()})
-    run.record("batch", BATCH)
     study = Study(
         run,
         alpha=float(dt / tau),
         spiking=Spiking(dt=float(dt_spiking), max_rates=(float(min_rate), float(max_rate))),
-        quick_size=neurons_per_unit,
+        neurons_per_unit=neurons_per_unit,
     )
+    run.record("batch", study.batch)
     if recording is None:
         recorded = synthetic_recording(run.generator("recording"), n_directions=directions, dt=float(dt))
         task, silent = (ReachTask(directions, dt=float(dt), input_noise=sd, cue_until="end") for sd in (noise, 0.0))
@@ -106,8 +100,8 @@ def compute(
 
     model = elman.model(activation).with_constants(**constants)
     options = Options(learning_rate=learning_rate, schedule="cosine", updates=updates, validation_fraction=0.1)
-    start, done = study.train(model, activation, lessons, units, options)
-    twins = study.twins(model, done.parameters, lessons, neurons_per_unit)
+    start, done = study.train(model, lessons, units, replace(options, penalties=PENALTIES[activation]))
+    twins = study.twins(model, done.parameters, lessons)
     rungs = study.climb(twins, shown, neurons)
     metrics = ladder_metrics([rung.row for rung in rungs]) | {
         "training.error": done.history["error"][-1],
@@ -117,15 +111,15 @@ def compute(
     for name in elman.ACTIVATIONS if others else ():
         if name != activation:
             other = elman.model(name).with_constants(**constants)
-            learned = study.train(other, name, lessons, units, options)[1].parameters
-            own = study.twins(other, learned, lessons, neurons_per_unit)
+            learned = study.train(other, lessons, units, replace(options, penalties=PENALTIES[name]))[1].parameters
+            own = study.twins(other, learned, lessons)
             rows = [rung.row for rung in study.climb(own, shown, [n for n in neurons if n in (16, 64)] or neurons)]
             metrics |= ladder_metrics(rows, names=("R5",), suffix=f".{name}")
             tables[f"ladder.{name}"] = [_without_times(row) for row in rows]
 
-    found, tables["convergence"] = study.check_compilers(twins, shown, rungs)
-    metrics |= found
-    metrics |= study.floor(twins, shown, rungs[3], max(neurons))
+    pages = [lif.model(method) for method in (lif.METHODS[:1] if run.quick else lif.METHODS)]
+    found, tables["convergence"] = study.checks(twins, shown, rungs, pages)
+    metrics |= found | study.floor(twins, shown, rungs[3], max(neurons))
 
     with run.timed("readout"):
         active = study.activities(twins, tested.inputs)
@@ -184,124 +178,6 @@ def compute(
     )
 
 
-@dataclass(frozen=True)
-class Study:
-    """The steps of the experiment that need its run: each timed, with a progress bar."""
-
-    run: Run
-    alpha: float
-    spiking: Spiking
-    quick_size: int
-
-    def train(self, model: Model, activation: str, lessons: Any, units: int, options: Options) -> tuple[Any, Fit]:
-        """Train a network on the lessons; return its initial parameters too."""
-        sizes = lessons.inputs.sizes["input"], units, lessons.target.sizes["output"]
-        start = model.initial(self.run.generator("connectivity"), *sizes)
-        with self.run.timed("training"), self.run.progress("training", options.updates) as bar:
-            done = fit(
-                model,
-                start,
-                lessons.inputs,
-                lessons.noisy_target,
-                alpha=self.alpha,
-                options=replace(options, penalties=PENALTIES[activation]),
-                generator=self.run.generator("batches"),
-                advance=_follow(bar),
-            )
-        if done.diverged:
-            raise CortwinError(f"training did not succeed: {done.stopped}")
-        return start, done
-
-    def twins(self, model: Model, parameters: Any, lessons: Any, neurons_per_unit: int) -> Twins:
-        """Put a trained network's writings together; its ensembles represent what the lessons visited."""
-        lived = run_textbook(model, parameters, lessons.inputs, self.alpha)["x"]
-        options = {"engine": self.run.engine, "batch": BATCH, "jobs": self.run.jobs}
-        seed = self.run.seed_sequence("neurons")
-        return Twins(model, parameters, lived, self.spiking, neurons_per_unit, seed, options)
-
-    def engine(self, writing: str, neurons_per_unit: int) -> str:
-        """Choose the engine of a rung: a quick run compiles few programs and sends the others through XLA."""
-        compiled = {("rate R2", 1), ("spiking", self.quick_size)}
-        full = self.run.engine == "numpy" or not self.run.quick
-        return self.run.engine if full or (writing, neurons_per_unit) in compiled else "xla"
-
-    def climb(self, twins: Twins, shown: Any, neurons: Any) -> list[Rung]:
-        """Climb the ladder on noise-free trials."""
-        total = (3 + 2 * len(neurons)) * len(shown)
-        with self.run.timed("ladder"), self.run.progress("climbing the ladder", total) as bar:
-            rungs = climb(
-                twins.model,
-                twins.parameters,
-                shown.inputs,
-                shown.target,
-                represented=twins.represented,
-                neurons=neurons,
-                spiking=self.spiking,
-                seed=twins.seed,
-                engines=self.engine,
-                batch=BATCH,
-                jobs=self.run.jobs,
-                advance=bar.advance,
-            )
-        self.run.timings["build"] = self.run.timings.get("build", 0.0) + sum(r.row["build_seconds"] or 0 for r in rungs)
-        return rungs
-
-    def activities(self, twins: Twins, inputs: xr.DataArray) -> dict[str, xr.Dataset]:
-        """Simulate every writing on the same trials."""
-        with self.run.progress("simulating the writings", 2 * inputs.sizes["trial"]) as bar:
-            return twins.activities(inputs, bar.advance)
-
-    def check_compilers(self, twins: Twins, shown: Any, rungs: list[Rung]) -> tuple[dict[str, Any], list[dict]]:
-        """Hold C++ against XLA, gradients against one another, and the rate text against its differential equation."""
-        few = shown.inputs[: 2 if self.run.quick else 4]
-        model, parameters, dt = twins.model, twins.parameters, float(shown.inputs.attrs["dt"])
-        with self.run.timed("checks"):
-            second = simulate(model, "rate", parameters._asdict(), shown.inputs, dt=dt, engine="xla", batch=BATCH)
-            gradients = gradient_errors(
-                model,
-                parameters,
-                few,
-                shown.target[: len(few)],
-                alpha=self.alpha,
-                generator=self.run.generator("entries"),
-            )
-            steps = [float(model.constants["tau"]) / n for n in (10, 20, 40, 80, 160)]
-            engine = self.engine("rate R3", 1)
-            rows, slope = convergence(model, parameters, few, steps, engine=engine, batch=len(few))
-            metrics = {
-                "ladder.R2.xla_max_abs_error": largest_difference(rungs[2], second),
-                "ladder.R2.gradient_error": gradients.between_writings,
-                "ladder.R2.gradient_fd_error": gradients.finite_difference,
-                "ladder.R3.slope": slope,
-            }
-            if self.run.engine == "cpp":
-                seeds = self.run.seed_sequence("engines").spawn(2 if self.run.quick else 5)
-                methods = lif.METHODS[:1] if self.run.quick else lif.METHODS
-                counts = compare_compilers([lif.model(method) for method in methods], lif.initial, seeds)
-                metrics |= {f"engines.spikes.{name}": value for name, value in counts.items()}
-        return metrics, rows
-
-    def floor(self, twins: Twins, shown: Any, reference: Rung, neurons_per_unit: int) -> dict[str, float]:
-        """Take away one cause at a time of what is left at the largest number of neurons."""
-        few = shown.inputs[:: max(1, len(shown) // 4)]
-        engine = self.engine("floor", 1)
-        with self.run.timed("floor"):
-            causes = floor(
-                twins.model,
-                twins.parameters,
-                few,
-                reference.activity["x"][:: max(1, len(shown) // 4)],
-                twins.represented,
-                neurons_per_unit,
-                self.spiking,
-                twins.seed,
-                engine=engine,
-                batch=2,
-                jobs=self.run.jobs,
-            )
-        return {f"ladder.floor.{name}": value for name, value in causes.items()}
-
-
 def _beside(recorded: Recording, networks: dict[str, xr.Dataset], target: xr.DataArray) -> dict[str, xr.DataArray]:
     """Bring the networks' rates onto the recording's times, as far as every trial covers them."""
     time, onsets = recorded.rate["time"].to_numpy(), target["movement_onset"].to_numpy()
@@ -334,16 +210,6 @@ def _without_times(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if not name.endswith("seconds")}
 
 
-def _follow(bar: Any) -> Callable[[int, float], None]:
-    """Let a progress bar follow training and show the loss."""
-
-    def advance(updates: int, loss: float) -> None:
-        bar.advance(updates)
-        bar.update(f"loss {loss:.2g}")
-
-    return advance
-
-
 def draw(results: Results) -> list[Drawing]:
     """Draw what was saved."""
     notes, arrays, tables = results.notes, results.weights, results.tables
@@ -373,7 +239,8 @@ def draw(results: Results) -> list[Drawing]:
             "cover",
             figures.neurons_per_unit(curves, units=notes["units"]),
             "How many spiking neurons is one artificial unit worth?",
-            "Distance of x between the spiking twin (R5) and the rate text (R3) at the same dt, against the LIF neurons "
+            "Distance of x between the spiking twin (R5) and the rate text (R3) at the same dt, against the LIF "
+            "neurons "
             "that stand for one unit.",
         ),
         Drawing(
@@ -386,7 +253,8 @@ def draw(results: Results) -> list[Drawing]:
             "hands",
             figures.hand_paths(hands, target, trained=notes["trained"], notes=marks),
             "Hand paths",
-            "Read from each writing by a ridge readout fitted to its own activity. Dashed: directions that were neither "
+            "Read from each writing by a ridge readout fitted to its own activity. Dashed: directions that were "
+            "neither "
             "trained nor fitted.",
         ),
         Drawing(
@@ -439,7 +307,8 @@ def draw(results: Results) -> list[Drawing]:
                 best=results.metrics["training.updates"],
             ),
             "Training",
-            "Mean squared error of the network's own output, on mini-batches and on the trials held out, and the norm of its "
+            "Mean squared error of the network's own output, on mini-batches and on the trials held out, and the "
+            "norm of its "
             "gradient.",
         ),
         Drawing(
@@ -500,18 +369,23 @@ def report(results: Results) -> list[Section]:
     return [
         Section(
             "Three writings",
-            "The recurrence of documents 002 and 004 with its readout, the rate population, and the spiking population. "
+            "The recurrence of documents 002 and 004 with its readout, the rate population, and the spiking "
+            "population. "
             "Textbook and rate text agree to {ladder.R2.max_abs_error} in C++, and C++ and XLA to "
-            "{ladder.R2.xla_max_abs_error}; the gradient of the loss through the rate text differs from the textbook's by "
+            "{ladder.R2.xla_max_abs_error}; the gradient of the loss through the rate text differs from the "
+            "textbook's by "
             "{ladder.R2.gradient_error} (relative).",
             drawings=["equations"],
         ),
         Section(
             "The ladder",
-            f"From the formula to spikes, a rung at a time, on one noise-free trial per direction. With {size} LIF neurons for "
-            f"each unit the current x is off by {{ladder.R5.nrmse.{size}}} of its standard deviation, at {{ladder.R5.rate.{size}:.0f}} Hz per "
+            f"From the formula to spikes, a rung at a time, on one noise-free trial per direction. With {size} LIF "
+            f"neurons for "
+            f"each unit the current x is off by {{ladder.R5.nrmse.{size}}} of its standard deviation, at "
+            f"{{ladder.R5.rate.{size}:.0f}} Hz per "
             "neuron.\n\nWhat is left at the largest number of neurons, on four trials: {ladder.floor.as_run} as run; "
-            "{ladder.floor.decoder} when the tuning curves stand in for their spikes; {ladder.floor.half_grid} with spikes on a "
+            "{ladder.floor.decoder} when the tuning curves stand in for their spikes; {ladder.floor.half_grid} with "
+            "spikes on a "
             "grid of half the dt; {ladder.floor.half_tau_s} with half the synaptic time constant; "
             "{ladder.floor.without_anticipation} when neurons do not anticipate the lag of their synapses.",
             drawings=["cover", "ladder", "activity", "raster", "convergence"],
@@ -525,8 +399,10 @@ def report(results: Results) -> list[Section]:
         ),
         Section(
             "The same readout on every writing",
-            "R2 of the hand's velocity on held-out trials against the noise-free target. Refitted: a ridge readout of each "
-            "writing's own activity, its penalty chosen by cross-validation over directions. Transferred: the output weights "
+            "R2 of the hand's velocity on held-out trials against the noise-free target. Refitted: a ridge readout "
+            "of each "
+            "writing's own activity, its penalty chosen by cross-validation over directions. Transferred: the "
+            "output weights "
             "of the trained network. The spiking writing is read from filtered spikes alone.",
             drawings=["hands", "training", "eigenvalues"],
             tables=[
@@ -547,7 +423,8 @@ def report(results: Results) -> list[Section]:
         ),
         Section(
             f"Beside the {recorded}",
-            "Rates on one time grid and smoothing, aligned to movement onset, one row per direction. A score means something "
+            "Rates on one time grid and smoothing, aligned to movement onset, one row per direction. A score means "
+            "something "
             "only between its floors and its ceiling, and a rotation only beyond its null.",
             drawings=["rotations", "similarity"],
             tables=[
@@ -567,7 +444,8 @@ def report(results: Results) -> list[Section]:
                     ],
                 ),
                 Table(
-                    "Rotations (jPCA), with the 95 % quantile of {parameters.shuffles} shuffles of the directions per unit.",
+                    "Rotations (jPCA), with the 95 % quantile of {parameters.shuffles} shuffles of the directions "
+                    "per unit.",
                     ("", "frequency (Hz)", "R2, skew", "null", "R2", "null", "variance in the PCs"),
                     [(name, *(f"rotation.{name}.{key}" for key in turning)) for name in ("recording", *WRITINGS)],
                 ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,6 @@ def different_spikes(first: xr.Dataset, second: xr.Dataset) -> int:
 
 def compare_compilers(
     models: Sequence[Model],
-    draw: Callable[[np.random.Generator, int, int], Any],
     seeds: Sequence[np.random.SeedSequence],
     *,
     units: int = 200,
@@ -44,7 +43,6 @@ def compare_compilers(
     Parameters
     ----------
     models : with a spiking writing, for instance one per integration method
-    draw : ``draw(generator, inputs, units) -> parameters``
     seeds : one network and input per seed and model
     units, duration, dt : size; seconds
 
@@ -56,7 +54,7 @@ def compare_compilers(
     for model in models:
         for seed in seeds:
             generator = np.random.default_rng(seed)
-            parameters = draw(generator, 2, units)
+            parameters = model.initial(generator, 2, units)
             steps = generator.standard_normal((1, round(duration / 0.01), 2)).cumsum(axis=1)
             inputs = activity(0.3 * steps, dt=0.01, last="input", name="input")
             found: list[Any] = [
