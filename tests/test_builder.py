@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from brian2 import ms
 
-from cortwin.builder import Layout, arrays, connections, objects, owner, synaptic_events
+from cortwin.builder import Layout, arrays, connections, interpreted, objects, owner, synaptic_events
 from cortwin.errors import CortwinError
 from cortwin.models import elman, lif
-from cortwin.simulation import interpreted
 
 MODEL = elman.model()
 LAYOUT = Layout(

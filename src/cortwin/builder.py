@@ -8,12 +8,14 @@ the pathways connect within a trial only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import brian2
 import numpy as np
+from brian2.devices.device import reset_device
 from numpy.typing import NDArray
 
 from cortwin.equations import definitions
@@ -214,6 +216,19 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
             if name != STIMULUS:
                 named[name].variables[variable].get_value()[:] = array
     return brian2.Network(parts, name="cortwin_network")
+
+
+@contextlib.contextmanager
+def interpreted() -> Iterator[None]:
+    """Make Brian2 objects for its own interpreter with NumPy code, whatever device and target are active."""
+    target = brian2.prefs.codegen.target
+    brian2.prefs.codegen.target = "numpy"
+    brian2.set_device("runtime")
+    try:
+        yield
+    finally:
+        reset_device()
+        brian2.prefs.codegen.target = target
 
 
 def owner(layout: Layout, size: str, of: str, where: str) -> NDArray[np.int64]:

@@ -6,10 +6,9 @@ workers.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,12 +17,11 @@ import brian2
 import jax
 import numpy as np
 import xarray as xr
-from brian2.devices.device import reset_device
 from numpy.typing import NDArray
 
 from cortwin import cpp, xla
 from cortwin.activity import activity
-from cortwin.builder import Layout, arrays, objects
+from cortwin.builder import Layout, arrays, interpreted, objects
 from cortwin.errors import CortwinError, RunFailed
 from cortwin.model import STIMULUS, Model
 
@@ -168,19 +166,6 @@ def _in_parallel(
 
 def _failed(future: Future) -> bool:
     return future.done() and not future.cancelled() and future.exception() is not None
-
-
-@contextlib.contextmanager
-def interpreted() -> Iterator[None]:
-    """Make Brian2 objects for its own interpreter with NumPy code, whatever device and target are active."""
-    target = brian2.prefs.codegen.target
-    brian2.prefs.codegen.target = "numpy"
-    brian2.set_device("runtime")
-    try:
-        yield
-    finally:
-        reset_device()
-        brian2.prefs.codegen.target = target
 
 
 def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDArray]) -> dict[str, NDArray]:

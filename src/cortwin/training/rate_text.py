@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from cortwin import xla
-from cortwin.builder import Layout, arrays, objects
+from cortwin.builder import Layout, arrays, interpreted, objects
 from cortwin.model import STIMULUS, Model, Pathway
-from cortwin.simulation import interpreted
 
 
 def rate_function(model: Model, layout: Layout, values: Mapping[str, Any]) -> Callable[[Any, Any], tuple[Any, Any]]:
