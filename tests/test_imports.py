@@ -22,6 +22,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("doctor",),
+    ("study",),
     ("experiment",),
     ("report",),
     ("run_directory",),
