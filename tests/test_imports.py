@@ -128,6 +128,15 @@ def test_modules_are_imported_by_name_in_few_places_only():
     assert found == IMPORT_BY_NAME
 
 
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy what is installed, to plant wrong imports in."""
+    folder = tmp_path_factory.mktemp("copy")
+    for name in ("src", "models", "experiments"):
+        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
 @pytest.mark.parametrize(
     ("file", "line", "complaint"),
     [
@@ -150,14 +159,15 @@ def test_modules_are_imported_by_name_in_few_places_only():
         ("src/cortwin/novelty/__init__.py", "", "'novelty' has no row in LAYERS"),
     ],
 )
-def test_an_arrow_that_turns_round_is_found(tmp_path, file, line, complaint):
-    for folder in ("src", "models", "experiments"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    planted = tmp_path / file
+def test_an_arrow_that_turns_round_is_found(copy, file, line, complaint):
+    planted = copy / file
     planted.parent.mkdir(exist_ok=True)
-    before = planted.read_text(encoding="utf-8") if planted.exists() else ""
-    planted.write_text(f"{before}\n{line}\n", encoding="utf-8")
-    (found,) = wrong_arrows(tmp_path)
+    before = planted.read_text(encoding="utf-8") if planted.exists() else None
+    planted.write_text(f"{before or ''}\n{line}\n", encoding="utf-8")
+    try:
+        (found,) = wrong_arrows(copy)
+    finally:
+        planted.unlink() if before is None else planted.write_text(before, encoding="utf-8")
     assert found.startswith(file)
     assert found.endswith(complaint)
 
