@@ -84,6 +84,8 @@ def compute(
         neurons_per_unit=neurons_per_unit,
     )
     run.record("batch", study.batch)
+    model = elman.model(activation).with_constants(**constants)
+    study.check(model, float(dt))
     if recording is None:
         recorded = synthetic_recording(run.generator("recording"), n_directions=directions, dt=float(dt))
         task, silent = (ReachTask(directions, dt=float(dt), input_noise=sd, cue_until="end") for sd in (noise, 0.0))
@@ -98,7 +100,6 @@ def compute(
     fitted = tested if recording else task.trials(np.tile(trained, tests), run.seed_sequence("fit"))
     shown = silent.trials(every, run.seed_sequence("ladder"))
 
-    model = elman.model(activation).with_constants(**constants)
     options = Options(learning_rate=learning_rate, schedule="cosine", updates=updates, validation_fraction=0.1)
     start, done = study.train(model, lessons, units, replace(options, penalties=PENALTIES[activation]))
     twins = study.twins(model, done.parameters, lessons)

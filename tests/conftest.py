@@ -8,9 +8,26 @@ import matplotlib
 import pytest
 from brian2 import prefs
 
+from cortwin import cli
+
 matplotlib.use("Agg")
 prefs.codegen.target = "numpy"
 prefs.logging.file_log = False
+
+
+@pytest.fixture
+def cortwin(monkeypatch, tmp_path, capsys):
+    """Call the command in this process, in an empty folder: words -> (status, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    for variable in (*cli.THREAD_VARIABLES, "MPLBACKEND"):
+        monkeypatch.setenv(variable, os.environ.get(variable, "1" if variable != "MPLBACKEND" else "Agg"))
+
+    def call(*words):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(word) for word in words])
+        return ended.value.code, *capsys.readouterr()
+
+    return call
 
 
 @pytest.fixture(scope="session", autouse=True)

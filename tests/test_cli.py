@@ -19,21 +19,6 @@ TOY = Path(__file__).with_name("toy_experiment.py")
 COMMAND = [sys.executable, "-m", "cortwin"]
 
 
-@pytest.fixture
-def cortwin(monkeypatch, tmp_path, capsys):
-    """Call the command in this process, in an empty folder: words -> (status, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    for variable in (*cli.THREAD_VARIABLES, "MPLBACKEND"):
-        monkeypatch.setenv(variable, os.environ.get(variable, "1" if variable != "MPLBACKEND" else "Agg"))
-
-    def call(*words):
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(word) for word in words])
-        return ended.value.code, *capsys.readouterr()
-
-    return call
-
-
 def one_line(text):
     """The error, if the text is one line that says so."""
     assert text.startswith("error: "), text

@@ -45,6 +45,11 @@ class Spiking:
     dt_rates: float = 1e-3
     max_rates: tuple[float, float] = (100.0, 200.0)
 
+    def membrane(self, model: Model, writing: str = "spiking") -> LIF:
+        """Return the neurons' membrane, in the spiking writing with the grid on which it spikes."""
+        grid = self.dt if writing == "spiking" else 0.0
+        return LIF(float(model.constants["tau_m"]), float(model.constants["t_ref"]), grid)
+
     def arrays(
         self,
         model: Model,
@@ -65,8 +70,7 @@ class Spiking:
         seed : the same seed and number of neurons draw the same neurons
         writing : ``"spiking"``, with spikes on the grid of dt, or ``"tuning"``, without spikes and grid
         """
-        grid = self.dt if writing == "spiking" else 0.0
-        lif = LIF(float(model.constants["tau_m"]), float(model.constants["t_ref"]), grid)
+        lif = self.membrane(model, writing)
         generator = np.random.default_rng(
             np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, neurons_per_unit))
         )

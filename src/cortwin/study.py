@@ -9,6 +9,7 @@ from typing import Any
 import xarray as xr
 
 from cortwin.agreement import compare_compilers, largest_difference
+from cortwin.builder import Layout, check_steps
 from cortwin.convergence import convergence
 from cortwin.errors import CortwinError
 from cortwin.experiment import Run
@@ -16,7 +17,7 @@ from cortwin.ladder import Rung, Spiking, climb, floor
 from cortwin.model import Model
 from cortwin.simulation import simulate
 from cortwin.tasks import Trials
-from cortwin.training import Fit, Options, fit, gradient_errors, run_textbook
+from cortwin.training import Fit, Options, check_alpha, fit, gradient_errors, run_textbook
 from cortwin.twins import Twins
 
 
@@ -38,6 +39,21 @@ class Study:
     spiking: Spiking
     neurons_per_unit: int
     batch: int = 8
+
+    def check(self, model: Model, dt: float) -> None:
+        """Refuse times and rates that do not fit, before anything long begins.
+
+        Raises
+        ------
+        CortwinError
+            If alpha is above 1, a finer dt does not divide the textbook's (seconds), or the neurons cannot reach their
+            maximum rates.
+        """
+        check_alpha(self.alpha)
+        for step in (self.spiking.dt, self.spiking.dt_rates):
+            Layout(1, 1, 1, 1, trials=1, dt=step, input_dt=dt, input_steps=1, record_dt=dt)
+            check_steps(model, "spiking", step)
+        self.spiking.membrane(model).current(self.spiking.max_rates)
 
     def train(self, model: Model, lessons: Trials, units: int, options: Options) -> tuple[Any, Fit]:
         """Train a network on the lessons; return its initial parameters too.

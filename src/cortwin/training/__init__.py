@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cortwin.training.checks import check_alpha as check_alpha
 from cortwin.training.fit import Fit as Fit
 from cortwin.training.fit import fit as fit
 from cortwin.training.forward import outputs as outputs
