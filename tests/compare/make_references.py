@@ -74,7 +74,7 @@ def in_torch(arrays: Arrays, activation: str) -> Passed:
         "b_out": head.bias,
     }
     with torch.no_grad():
-        layer.bias_hh_l0.zero_()  # PyTorch has a second bias
+        layer.bias_hh_l0.zero_()  # PyTorch has a second bias  # type: ignore[reportCallIssue]
         for name, parameter in own.items():
             parameter.copy_(torch.from_numpy(arrays[name]))
     x0 = torch.tensor(arrays["x0"], requires_grad=True)
@@ -110,7 +110,7 @@ def in_keras(arrays: Arrays, activation: str) -> Passed:
         y = head(h)
         loss = tf.reduce_mean(tf.square(y - arrays["target"]))
     order = ("W_in", "W_rec", "b", "W_out", "b_out", "x0", "first")
-    found = zip(order, tape.gradient(loss, [*variables, x0, first]), strict=True)
+    found = zip(order, tape.gradient(loss, [*variables, x0, first]), strict=True)  # type: ignore
     computed = {"first": first, "states": h, "outputs": y, "loss": loss}
     return Passed(
         {name: np.asarray(tensor) for name, tensor in computed.items()},
