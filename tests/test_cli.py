@@ -235,7 +235,7 @@ def test_a_recording_is_checked(cortwin, tmp_path):
 def test_cache_and_doctor(cortwin, monkeypatch, tmp_path):
     from cortwin.cpp import cache
 
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("CORTWIN_CACHE", str(tmp_path / "cache"))
     assert str(cache.directory()) in cortwin("cache")[1]
     assert cortwin("cache", "--clear")[:2] == (0, "removed 0 builds, 0.0 MiB\n")
 
