@@ -6,7 +6,7 @@ from scipy.linalg import expm
 
 from cortwin.activity import activity
 from cortwin.convergence import adaptive_solution, convergence
-from cortwin.errors import CortwinError
+from cortwin.errors import CortwinError, RunFailed
 from cortwin.models import elman
 
 TAU, DT = 0.1, 0.01
@@ -104,3 +104,11 @@ def test_the_error_is_that_of_the_closed_form():
 def test_a_step_that_does_not_divide_the_inputs_is_refused():
     with pytest.raises(CortwinError, match="not a multiple of dt"):
         convergence(elman.model(), network(0), trials(), [0.003], engine="xla")
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid value:RuntimeWarning")
+def test_a_solution_that_explodes_is_none():
+    """Beyond the range of numbers the solver stops short of the sample's end, and returns what it has."""
+    p = network(0)._replace(W_rec=1e5 * np.eye(5), x0=np.ones(5))
+    with pytest.raises(RunFailed, match="elman: the adaptive solver gave up in sample 0"):
+        adaptive_solution(elman.model("relu"), p, trials())

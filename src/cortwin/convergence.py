@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
+from cortwin.errors import RunFailed
 from cortwin.model import Model
 from cortwin.simulation import simulate
 
@@ -32,6 +33,11 @@ def adaptive_solution(
     Returns
     -------
     (trial, time, unit) ndarray : x at the end of each sample
+
+    Raises
+    ------
+    RunFailed
+        When the solution leaves the range of numbers.
     """
     samples, dt, tau = inputs.to_numpy(), float(inputs.attrs["dt"]), float(model.constants["tau"])
     step = model.recurrence().step
@@ -45,7 +51,10 @@ def adaptive_solution(
         def slope(_: float, x: NDArray, u: NDArray = u) -> NDArray:
             return (np.asarray(target(x.reshape(shape), u)).ravel() - x) / tau
 
-        state = solve_ivp(slope, (0.0, dt), state, method="DOP853", rtol=rtol, atol=rtol / 100).y[:, -1]
+        found = solve_ivp(slope, (0.0, dt), state, method="DOP853", rtol=rtol, atol=rtol / 100)
+        state = found.y[:, -1]
+        if not found.success or not np.isfinite(state).all():
+            raise RunFailed(f"{model.name}: the adaptive solver gave up in sample {k}: {found.message}")
         solution[k] = state.reshape(shape)
     return solution.transpose(1, 0, 2)
 
