@@ -30,9 +30,12 @@ class LIF:
         """Mean time in seconds that an interval takes beside the charging of the membrane: t_ref - dt / 2.
 
         In Brian2 a spike carries the time at which its step begins, and the reset comes at that step's end: only
-        t_ref - dt is lost. The threshold is noticed at the end of a step, half a step late on average.
+        t_ref - dt is lost. The threshold is noticed at the end of a step, half a step late on average. Brian2 counts
+        t_ref in whole steps, rounded down but for a thousandth.
         """
-        return max(self.t_ref, self.dt) - self.dt / 2
+        if self.dt == 0:
+            return self.t_ref
+        return (max(np.floor(self.t_ref / self.dt + 1e-3), 1) - 0.5) * self.dt
 
     def rate(self, current: Any) -> NDArray[np.float64]:
         """Return the firing rate in Hz at a constant current (threshold at 1).
