@@ -234,7 +234,6 @@ def test_factored_ensembles_are_an_explicit_network_of_synapses():
         neurons_per_unit=4,
         spikes=True,
         engine="cpp",
-        profile="strict",
         batch=1,
     )
     spikes, x = explicit_network(p, arrays, inputs[0].to_numpy(), dt)

@@ -1,5 +1,7 @@
 """One call for three engines: the same numbers, whatever the number of workers and of other trials, and honest ends."""
 
+from itertools import count
+
 import brian2
 import numpy as np
 import pytest
@@ -92,11 +94,10 @@ def test_results_do_not_depend_on_workers_or_on_other_trials(compiled):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_batch_that_fails_ends_the_others(monkeypatch, jobs):
     """The second batch fails; the third, which would last for ever, is stopped or never begun."""
-    begun, stopped, real = [], [], cpp.run
+    begun, stopped, real = count(), [], cpp.run
 
     def run(program, data, *, timeout, stop):
-        number = len(begun)
-        begun.append(number)
+        number = next(begun)
         if number == 0:
             return real(program, data, timeout=timeout, stop=stop)
         if number == 1:
