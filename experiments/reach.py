@@ -53,7 +53,7 @@ def compute(
     tau: Annotated[Quantity, Parameter("time constant of the synaptic current", above=0 * ms)] = 100 * ms,  # type: ignore
     dt: Annotated[Quantity, Parameter("step of the textbook network, alpha tau", above=0 * ms)] = 10 * ms,  # type: ignore
     directions: Annotated[int, Parameter("reach directions; every other one is trained", minimum=6)] = 16,
-    trials: Annotated[int, Parameter("training trials per trained direction", quick=8, minimum=1)] = 32,
+    trials: Annotated[int, Parameter("training trials per trained direction", quick=8, minimum=2)] = 32,
     tests: Annotated[int, Parameter("trials per direction to fit readouts, and to test them", quick=1, minimum=1)] = 4,
     noise: Annotated[float, Parameter("s.d. of the noise on the input; there is none on the ladder", minimum=0)] = 0.1,
     updates: Annotated[int, Parameter("updates of the weights", quick=800, minimum=1)] = 1000,
@@ -100,7 +100,13 @@ def compute(
     fitted = tested if recording else task.trials(np.tile(trained, tests), run.seed_sequence("fit"))
     shown = silent.trials(every, run.seed_sequence("ladder"))
 
-    options = Options(learning_rate=learning_rate, schedule="cosine", updates=updates, validation_fraction=0.1)
+    options = Options(
+        learning_rate=learning_rate,
+        schedule="cosine",
+        updates=updates,
+        batch_size=min(32, len(lessons) // 2),
+        validation_fraction=0.1,
+    )
     start, done = study.train(model, lessons, units, replace(options, penalties=PENALTIES[activation]))
     twins = study.twins(model, done.parameters, lessons)
     rungs = study.climb(twins, shown, neurons)

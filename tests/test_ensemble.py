@@ -141,14 +141,11 @@ def test_neurons_cover_their_units_range(n):
     for direction in (1, -1):
         own = np.sort(intercept[:, sign[0] == direction], axis=1)
         strata = -(-n // 2)
-        # With few neurons all fire over most of the range: the highest intercept comes down from 0.9 to -1.
-        highest = -1 + 1.9 * (1 - 1 / strata)
+        # One neuron to a stratum of -1..0.9; with an odd number the negative neurons leave one stratum out.
         rounding = 1e-12  # a few operations on numbers of order one
-        assert ((own >= -1 - rounding) & (own <= highest + rounding)).all()
-        if strata > 1:
-            # One neuron to a stratum; with an odd number the negative neurons leave one stratum out.
-            place = np.floor((own + 1) / (highest + 1) * strata).astype(int)
-            assert all(len(set(row)) == len(row) and set(row) <= set(range(strata)) for row in place)
+        place = np.floor((own + 1) / 1.9 * strata).astype(int)
+        assert ((own >= -1 - rounding) & (own <= 0.9 + rounding)).all()
+        assert all(len(set(row)) == len(row) and set(row) <= set(range(strata)) for row in place)
     fastest = MEMBRANE.rate(gain * (center + sign * radius) + bias)
     assert ((fastest >= 80 * (1 - 1e-9)) & (fastest <= 120 * (1 + 1e-9))).all()
     assert ((found["v0"] >= 0) & (found["v0"] < 1)).all()

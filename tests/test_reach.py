@@ -47,7 +47,7 @@ def test_bars_that_hold_at_any_size(twice):
     assert metrics["engines.spikes.different"] == 0
     assert metrics["engines.spikes.spikes"] >= 5000
     assert metrics["readout.r2.rate.refitted"] == pytest.approx(metrics["readout.r2.textbook.refitted"], abs=1e-6)
-    assert 0 < metrics["spikes.rate"] <= 60
+    assert 10 < metrics["spikes.rate"] < 100  # maximum rates are 100 to 200 Hz
     for measure in ("cka", "cca", "procrustes"):
         for name in ("textbook", "rate", "spiking", "untrained", "noise", "ceiling"):
             for mean in ("mean_kept", "mean_removed"):
@@ -87,14 +87,14 @@ def write_recording(path, **changes):
     return path
 
 
-@pytest.mark.cpp
-def test_a_recording_gives_its_own_directions_and_times(tmp_path):
+def test_a_recording_gives_its_own_directions_and_times_without_a_compiler(tmp_path):
     file = write_recording(tmp_path / "mit Leerzeichen.npz")
-    small = [word for word in SMALL if word != "directions=8"]
-    del small[small.index("--set", small.index("trials=4"))]
-    run(*small, "--engine", "numpy", "--recording", str(file), "--out", str(tmp_path / "out"))
+    small = "--quick --set units=8 --set updates=20 --set trials=4 --set neurons=2 --set neurons_per_unit=2".split()
+    finer = "--set dt_spiking=1ms --set shuffles=20 --engine numpy".split()
+    run(*small, *finer, "--recording", str(file), "--out", str(tmp_path / "out"))
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert 0.9 < metrics["readout.r2.recording.x"] <= 1
+    assert 0.5 < metrics["readout.r2.recording.x"] <= 1
+    assert "engines.spikes.different" not in metrics
     assert "readout.r2.spiking.refitted.new_directions" not in metrics
     with xr.open_datatree(tmp_path / "out" / "activity.nc") as tree:
         assert tree["ladder.R1"].sizes["trial"] == 6

@@ -119,8 +119,7 @@ def ensembles(
     # One draw in each of equal strata: the intercepts of a unit cover its range however few neurons it has.
     stratum = np.stack([generator.permutation(per_sign) for _ in range(2 * units)]).reshape(units, 2, per_sign)
     level = (stratum + generator.uniform(size=stratum.shape)) / per_sign
-    # With few of them, all have to fire over most of it.
-    intercept = (-1 + 1.9 * (1 - 1 / per_sign) * level).transpose(0, 2, 1).reshape(units, -1)[:, :n]
+    intercept = (-1 + 1.9 * level).transpose(0, 2, 1).reshape(units, -1)[:, :n]
     J_max = lif.current(generator.uniform(*max_rates, size=(units, n)))
     slope = (J_max - 1) / (1 - intercept)
     gain = slope * sign / radius[:, None]
