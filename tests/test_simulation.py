@@ -233,6 +233,7 @@ def test_no_spikes_at_all(engine):
         ({"dt": 0.003}, "input_dt is 0.01 s, not a multiple of dt = 0.003 s"),
         ({"dt": 0.0}, "dt is 0.0 s, must be positive"),
         ({"record_dt": 0.015}, "record_dt is 0.015 s"),
+        ({"record_dt": 0.05}, r"record_dt is 0.05 s, must divide the inputs' duration of 0.12 s"),
         ({"model": MODEL.with_constants(tau=5 * ms)}, "dt = 0.01 s is larger than tau = 0.005 s"),
         ({"values": {**PARAMETERS._asdict(), "b": np.zeros(9)}}, r"b has the shape \(9,\), expected \(4,\)"),
         ({"inputs": INPUTS[:, :, :1]}, r"W_in has the shape \(4, 2\), expected \(4, 1\)"),

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from cortwin import cpp, xla
 from cortwin.activity import activity
-from cortwin.builder import Layout, arrays, interpreted, objects
+from cortwin.builder import MULTIPLE_TOLERANCE, Layout, arrays, interpreted, objects
 from cortwin.errors import CortwinError, RunFailed
 from cortwin.model import STIMULUS, Model
 
@@ -107,6 +107,10 @@ def simulate(
         record_dt=input_dt if record_dt is None else record_dt,
         spikes=spikes,
     )
+    if abs(layout.samples * layout.record_dt - layout.duration) > MULTIPLE_TOLERANCE * layout.dt:
+        raise CortwinError(
+            f"record_dt is {layout.record_dt} s, must divide the inputs' duration of {layout.duration} s"
+        )
     samples = inputs.to_numpy()
     batches = [samples[first : first + batch] for first in range(0, len(samples), batch)]
     data = [arrays(model, writing, layout, values, part) for part in batches]
