@@ -227,7 +227,8 @@ def draw(results: Results) -> list[Drawing]:
     ladder = {name: results.activity[f"ladder.{name}"] for name in ("R1", "R3", notes["spiking"])}
     onsets = {"go": ladder["R1"]["go_time"].to_numpy(), "move": ladder["R1"]["movement_onset"].to_numpy()}
     events = [{name: float(times[k]) for name, times in onsets.items()} for k in range(len(onsets["go"]))]
-    busiest = np.argsort(-ladder["R1"]["r"].std(("trial", "time")).to_numpy())[[0, 4, 9]]
+    order = np.argsort(-ladder["R1"]["r"].std(("trial", "time")).to_numpy())
+    busiest = order[:10:4]
     pair = [0, len(ladder["R1"]["trial"]) // 2]
     angles = [f"{angle:.0f}°" for angle in np.degrees(ladder["R1"]["direction"].to_numpy())]
     curves = {notes["activation"]: tables["ladder"]}
