@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -182,7 +183,8 @@ def test_a_blow_up_is_noticed(built):
 def fake(found, folder, script):
     """Return the program with another executable, which stands for one that goes wrong."""
     executable = folder / "main"
-    executable.write_text(f"#!{sys.executable}\n{script}")
+    # Through the shell, as pip does it: the path of an interpreter may hold a space, and a first line #! cannot.
+    executable.write_text(f"#!/bin/sh\n'''exec' \"{sys.executable}\" \"$0\" \"$@\"\n' '''\n{script}")
     executable.chmod(executable.stat().st_mode | stat.S_IXUSR)
     (folder / "static_arrays").mkdir(exist_ok=True)
     return replace(found, folder=folder)
@@ -255,7 +257,7 @@ def test_a_broken_compiler_shows_its_first_error(monkeypatch, tmp_path):
         "*) echo 'main.cpp:1: error: no such thing' >&2; exit 1;; esac\n"
     )
     broken.chmod(0o755)
-    monkeypatch.setenv("CXX", str(broken))
+    monkeypatch.setenv("CXX", shlex.quote(str(broken)))
     with pytest.raises(CortwinError, match=r"main\.cpp:1: error: no such thing"):
         cpp.build(elman.model(), "rate", LAYOUT)
     assert not [path for path in cache.directory().iterdir() if path.name.startswith(".")]

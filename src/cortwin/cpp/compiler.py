@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def find() -> Compiler:
         When the compiler or make is missing or does not answer, with what to install.
     """
     command = os.environ.get("CXX") or ("clang++" if platform.system() == "Darwin" else "g++")
-    executable = shutil.which(command.split()[0])
+    executable = shutil.which(shlex.split(command)[0])
     if executable is None:
         raise CortwinError(f"no C++ compiler: '{command}' was not found; {HOW_TO_INSTALL}")
     make = shutil.which("make")
@@ -71,7 +72,9 @@ def processor() -> str:
 @lru_cache
 def _version(command: str, changed: int) -> str:
     try:
-        answer = subprocess.run([*command.split(), "--version"], capture_output=True, text=True, timeout=30, check=True)
+        answer = subprocess.run(
+            [*shlex.split(command), "--version"], capture_output=True, text=True, timeout=30, check=True
+        )
     except (OSError, subprocess.SubprocessError) as error:
         raise CortwinError(f"the C++ compiler '{command}' does not answer ({error}); {HOW_TO_INSTALL}") from None
     return (answer.stdout or answer.stderr).splitlines()[0].strip()
