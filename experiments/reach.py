@@ -97,7 +97,7 @@ def compute(
     every = np.arange(task.n_directions)
     lessons = task.trials(np.tile(trained, trials), run.seed_sequence("lessons"))
     tested = task.trials(np.tile(every, tests), run.seed_sequence("test"))
-    fitted = tested if recording else task.trials(np.tile(trained, tests), run.seed_sequence("fit"))
+    fitted = task.trials(np.tile(trained, tests), run.seed_sequence("fit"))
     shown = silent.trials(every, run.seed_sequence("ladder"))
 
     options = Options(
@@ -130,8 +130,8 @@ def compute(
 
     with run.timed("readout"):
         active = study.activities(twins, tested.inputs)
-        practised = active if fitted is tested else study.activities(twins, fitted.inputs)
-        predictions = refitted(practised, fitted.target, active, tested.target)
+        practised = None if recording else study.activities(twins, fitted.inputs)
+        predictions = refitted(active, tested.target, practised, fitted.target)
         transferred = {name: twins.transferred(activity, tested.target) for name, activity in active.items()}
         for kind, found in {"refitted": predictions, "transferred": transferred}.items():
             metrics |= {f"readout.r2.{name}.{kind}": value for name, value in scores(found, tested.target).items()}

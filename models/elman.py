@@ -14,8 +14,12 @@ W_rec      (units, units)    1     recurrent weights    recurrent synapses    sy
 W_in       (units, inputs)   1     input weights        input synapses        input synapses
 b          (units,)          1     bias                 background current    background current
 x0         (units,)          1     first current        first current         first current
+W_out      (outputs, units)  1     readout weights      readout weights       readout weights
+b_out      (outputs,)        1     readout bias         readout bias          readout bias
 tau        ()                s     dt / alpha           synaptic time constant of the current x (slow, NMDA-like)
 v          (neurons,)        1                                                membrane potential, threshold 1, reset 0
+v0         (neurons,)        1                                                first membrane potential
+r0         (units,)          1                                                first filtered, decoded spikes
 gain, bias (neurons,)        1                                                input resistance with sign, background
 decoder    (neurons,)        s                                                synaptic weight of one spike
 tau_m      ()                s                                                membrane time constant

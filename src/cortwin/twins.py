@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from cortwin.errors import CortwinError
 from cortwin.ladder import Spiking
 from cortwin.model import Model
 from cortwin.readout import RidgeReadout, fit_readout, leave_one_condition_out, predict_readout, r2
@@ -75,29 +76,40 @@ class Twins:
 
 
 def refitted(
-    fit: Mapping[str, xr.Dataset], fit_target: xr.DataArray, test: Mapping[str, xr.Dataset], test_target: xr.DataArray
+    test: Mapping[str, xr.Dataset],
+    test_target: xr.DataArray,
+    fit: Mapping[str, xr.Dataset] | None = None,
+    fit_target: xr.DataArray | None = None,
 ) -> dict[str, xr.DataArray]:
     """Fit a ridge readout to each writing's r on some trials and predict others.
 
-    Where both are the same trials, every condition is predicted by a readout that was fitted without it. The penalty is
-    chosen by cross-validation that holds out whole conditions.
+    Without trials to fit, every condition is predicted by a readout that was fitted without it. The penalty is chosen
+    by cross-validation that holds out whole conditions.
 
     Parameters
     ----------
-    fit, test : activity by writing
-    fit_target, test_target : (trial, time, output) DataArrays
+    test, fit : activity by writing
+    test_target, fit_target : (trial, time, output) DataArrays
 
     Returns
     -------
     dict of (trial, time, output) predictions by writing
+
+    Raises
+    ------
+    CortwinError
+        If a trial is in both.
     """
     found = {}
     for name, activity in test.items():
-        if fit[name] is activity:
+        if fit is None or fit_target is None:
             found[name] = leave_one_condition_out(lambda: RidgeReadout(penalty="nested"), activity["r"], test_target)
-        else:
-            readout = fit_readout(RidgeReadout(penalty="nested"), fit[name]["r"], fit_target)
-            found[name] = predict_readout(readout, activity["r"], like=test_target)
+            continue
+        for number, trial in enumerate(activity["r"].to_numpy()):
+            if (fit[name]["r"].to_numpy() == trial).all(axis=(1, 2)).any():
+                raise CortwinError(f"{name}: trial {number} is tested and fitted too; leave it out of one of them")
+        readout = fit_readout(RidgeReadout(penalty="nested"), fit[name]["r"], fit_target)
+        found[name] = predict_readout(readout, activity["r"], like=test_target)
     return found
 
 

@@ -42,7 +42,8 @@ def page_texts(model: Any) -> dict[str, Any]:
         "constants": {name: _quantity(value) for name, value in getattr(model, "constants", {}).items()},
     }
     for writing in WRITINGS:
-        if getattr(model, writing, None) is not None:
+        # A writing that a page lacks has a reason in its place.
+        if hasattr(getattr(model, writing, None), "populations"):
             texts[writing] = _writing_texts(getattr(model, writing))
     return texts
 
