@@ -37,7 +37,8 @@ def twice(tmp_path_factory):
 @pytest.mark.cpp
 def test_bars_that_hold_at_any_size(twice):
     metrics = json.loads((twice[0] / "metrics.json").read_text())
-    assert metrics["ladder.R1.max_abs_error"] == 0
+    # At alpha = 1 one formula, but two XLA programs, which may sum a few dozen numbers of order one in another order.
+    assert metrics["ladder.R1.max_abs_error"] <= 1e-13
     assert metrics["ladder.R2.max_abs_error"] <= 1e-10
     assert metrics["ladder.R2.xla_max_abs_error"] <= 1e-10
     assert metrics["ladder.R2.gradient_error"] <= 1e-8
