@@ -86,6 +86,7 @@ def compute(
     run.record("batch", study.batch)
     model = elman.model(activation).with_constants(**constants)
     study.check(model, float(dt))
+    page = figures.page_texts(model)  # now, while the source file is sure to be the one that was imported
     if recording is None:
         recorded = synthetic_recording(run.generator("recording"), n_directions=directions, dt=float(dt))
         task, silent = (ReachTask(directions, dt=float(dt), input_noise=sd, cue_until="end") for sd in (noise, 0.0))
@@ -173,7 +174,7 @@ def compute(
         spikes={spiking.name: spiking.spikes} if spiking.spikes is not None else {},
         weights=arrays,
         notes={
-            "page": figures.page_texts(model),
+            "page": page,
             "activation": activation,
             "units": units,
             "tau": float(tau),
