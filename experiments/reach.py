@@ -289,7 +289,8 @@ def draw(results: Results) -> list[Drawing]:
             "rotations",
             figures.rotation_planes({name: _panel(results, name) for name in ("recording", *WRITINGS)}),
             "Rotations",
-            "Leading jPCA plane from 50 ms before to 150 ms after movement onset, a line per direction.",
+            f"Leading jPCA plane of the {notes['recording']} and of each writing, from 50 ms before to 150 ms after "
+            "movement onset, a line per direction.",
         ),
         Drawing(
             "similarity",
