@@ -211,6 +211,7 @@ def spoil(result, content):
         (spoil("_array_simulation_clock_t_", "bytes(8)"), r"stopped at 0\.0 s instead of"),
         (spoil("_array_cortex_b_", "bytes(len(f.read_bytes()))"), r"did not use the cortex\.b"),
         (RUN_REAL + "print('Error writing output file')", "complained: Error writing"),
+        (RUN_REAL + "print('Error writing', *9 * ['done'], sep=chr(10))", "complained: Error writing"),
     ],
 )  # fmt: skip
 def test_a_run_that_goes_wrong_gives_no_results(built, tmp_path, script, words):

@@ -103,7 +103,8 @@ def _execute(command: list[str], folder: Path, timeout: float | None, stop: thre
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-    tail = (folder / "log").read_text(errors="replace").strip().splitlines()[-3:]
+    said = (folder / "log").read_text(errors="replace").strip().splitlines()
+    tail = said[-3:]
     if status is None:
         raise RunFailed(f"the simulation was stopped after {timeout} s" if timeout else "the simulation was stopped")
     if status != 0:
@@ -113,7 +114,7 @@ def _execute(command: list[str], folder: Path, timeout: float | None, stop: thre
             else f"exit status {status}"
         )
         raise RunFailed(f"the simulation failed: {words}" + (f"; its last words: {' / '.join(tail)}" if tail else ""))
-    for line in tail:
+    for line in said:
         if any(word in line.lower() for word in COMPLAINTS):
             raise RunFailed(f"the simulation ended but complained: {line}")
 

@@ -150,13 +150,12 @@ def _describe(device: Any, network: brian2.Network, model: Model, writing: str, 
                 if variable in part.variables:
                     found = part.variables[variable]
                     results[f"{part.name}.{variable}"] = _file(device, found)
-    clock = network["recorded_" + next(iter(text.activity.values())).split(".")[0]].clock
     owner = next(iter(network[name].clock for name in text.populations))
     arrays = [
         [
             device.get_array_filename(variable),
             np.dtype(variable.dtype).name,
-            None if _grows(variable) else int(variable.size),
+            None if isinstance(variable, DynamicArrayVariable) else int(variable.size),
         ]
         for variable in device.arrays
         if isinstance(variable, ArrayVariable)
@@ -168,16 +167,11 @@ def _describe(device: Any, network: brian2.Network, model: Model, writing: str, 
         "clock": _file(device, owner.variables["t"]),
         "samples": layout.samples,
         "end": (round(layout.duration / layout.dt) + 1) * layout.dt,
-        "recording": clock.name,
     }
 
 
 def _file(device: Any, variable: ArrayVariable) -> dict[str, Any]:
     return {"file": device.get_array_filename(variable), "dtype": np.dtype(variable.dtype).name}
-
-
-def _grows(variable: ArrayVariable) -> bool:
-    return isinstance(variable, DynamicArrayVariable)
 
 
 @contextlib.contextmanager
