@@ -116,6 +116,14 @@ def test_truncated_file_is_refused(saved, keep):
     assert "\n" not in str(refused.value)
 
 
+def test_a_text_file_is_refused_without_advice_to_load_pickles(tmp_path):
+    path = tmp_path / "notes.npz"
+    path.write_text("rates of last week\n")
+    with pytest.raises(CortwinError, match=r"is not a whole \.npz file \(it is no zip archive\)") as refused:
+        read_recording(path)
+    assert "pickle" not in str(refused.value)
+
+
 def test_every_flipped_byte_is_refused_or_does_no_harm(saved):
     """A zip file holds a checksum of each array, so that a flipped bit is never read as a number."""
     path = saved()

@@ -191,9 +191,9 @@ def _read_archive(stream: BinaryIO, source: str) -> dict[str, np.ndarray]:
     try:
         archive = np.load(stream, allow_pickle=False)
     except Exception as error:
-        raise CortwinError(
-            f"{source}: is not a whole .npz file ({_first_line(error)}): write it again with numpy.savez"
-        ) from error
+        # For anything that is no zip archive NumPy recommends to load pickles, which is what nobody should do.
+        reason = "it is no zip archive" if "allow_pickle" in str(error) else _first_line(error)
+        raise CortwinError(f"{source}: is not a whole .npz file ({reason}): write it again with numpy.savez") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise CortwinError(f"{source}: holds a single array: write all arrays into one .npz file with numpy.savez")
     with archive:
