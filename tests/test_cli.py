@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cortwin import catalogue, cli
+from cortwin import __version__, catalogue, cli
 from cortwin.run_directory import open_run
 
 TOY = Path(__file__).with_name("toy_experiment.py")
@@ -199,7 +199,7 @@ def test_help_lists_every_parameter(cortwin):
 
 
 def test_help_version_and_list(cortwin):
-    assert cortwin("--version") == (0, f"cortwin {cli.__version__}\n", "")
+    assert cortwin("--version") == (0, f"cortwin {__version__}\n", "")
     assert "recording" in cortwin()[1]
     assert "check" in cortwin("recording")[1]
     status, said, _ = cortwin("list")

@@ -1,0 +1,66 @@
+"""`cortwin show` and `cortwin figures`: what finished runs left."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cortwin.cli.app import FAILURE, app
+from cortwin.cli.output import make_console, say, say_error, shown
+from cortwin.errors import CortwinError
+
+
+@app.command("show")
+def _show(directory: Annotated[str, typer.Argument(metavar="DIR", help="Directory of a finished run.")]) -> None:
+    """Show the command, parameters and metrics of a run."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from cortwin.report import cell
+    from cortwin.run_directory import PARAMETERS, open_run
+
+    finished = open_run(Path(directory))
+    facts, console = finished.manifest, make_console()
+    console.print(f"[bold]{escape(shlex.join(facts['command']))}[/bold]", soft_wrap=True)
+    console.print(f"cortwin {facts['versions']['cortwin']}, seed {facts['seed']}, finished {facts['finished']}\n")
+    if PARAMETERS not in finished.damaged:
+        table = Table("parameter", "value", "default", "meaning", box=None, pad_edge=False)
+        for name, one in finished.json(PARAMETERS).items():
+            changed = "bold" if one["text"] != one["default"] else None
+            table.add_row(name, escape(one["text"]), escape(one["default"]), escape(one["meaning"]), style=changed)
+        console.print(table, "")
+    if "metrics.json" not in finished.damaged:
+        saved = finished.metrics()
+        table = Table("metric", "value", "", box=None, pad_edge=False)
+        for name, value in sorted(saved.metrics.items()):
+            table.add_row(name, cell(value, 4).plain, escape(saved.reasons.get(name, "")))
+        console.print(table)
+    for name, problem in finished.damaged.items():
+        say_error(f"{finished.path / name} {problem}")
+    if finished.damaged:
+        raise typer.Exit(FAILURE)
+
+
+@app.command("figures")
+def _figures(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="Directory of a finished run.")],
+    script: Annotated[str, typer.Option(metavar="FILE", help="Where the run's own script is now.")] = "",
+) -> None:
+    """Draw figures and report again, without running."""
+    from cortwin.experiment import load_experiment, redraw
+    from cortwin.manifest import hash_of
+    from cortwin.run_directory import open_run
+
+    finished = open_run(Path(directory))
+    recorded = finished.manifest.get("script")
+    target = script or (recorded["path"] if recorded else finished.manifest["experiment"])
+    if recorded and not Path(target).is_file():
+        raise CortwinError(f"the script {target} is gone: say where it is with --script FILE")
+    if recorded and hash_of(Path(target)) != recorded["sha256"]:
+        say(f"note: {target} was changed since the run", sys.stderr)
+    names = redraw(finished, load_experiment(str(Path(target).absolute()) if recorded else target))
+    say(f"{shown(finished.path)}: drew {', '.join(names) or 'nothing'}")
