@@ -22,7 +22,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("doctor",),
-    ("study",),
+    ("faults", "study"),
     ("experiment",),
     ("report",),
     ("run_directory",),

@@ -7,6 +7,7 @@ from cortwin.figures.expressions import to_mathtext as to_mathtext
 from cortwin.figures.hands import hand_paths as hand_paths
 from cortwin.figures.ladder import ladder_rungs as ladder_rungs
 from cortwin.figures.ladder import neurons_per_unit as neurons_per_unit
+from cortwin.figures.outcomes import outcomes as outcomes
 from cortwin.figures.page import page_texts as page_texts
 from cortwin.figures.raster import spike_raster as spike_raster
 from cortwin.figures.rotations import RotationPanel as RotationPanel
