@@ -226,6 +226,7 @@ def execute(
     *,
     command: list[str],
     guard: Guard | None = None,
+    figures: bool = True,
 ) -> Path:
     """Compute, save, draw, report, and put the finished directory in its place.
 
@@ -235,6 +236,7 @@ def execute(
     target : where the result shall stand
     command : the words that started it, for the manifest and the report
     guard : holder of signals, so that a stopped run leaves nothing behind
+    figures : False leaves out figures and report, which `redraw` makes later from what is saved
 
     Returns
     -------
@@ -260,14 +262,17 @@ def execute(
                 results = experiment.compute(run, values)
             with run.timed("save"), _naming(target.path):
                 result_files.write_results(folder, results)
+                # What cannot be read back must not count as saved.
                 results = result_files.read_results(folder)
-            with run.timed("draw"):
-                drawings = experiment.draw(results)
-                with _naming(target.path):
-                    write_drawings(folder, drawings)
+            if figures:
+                with run.timed("draw"):
+                    drawings = experiment.draw(results)
+                    with _naming(target.path):
+                        write_drawings(folder, drawings)
         result_files.write_json(folder / TIMINGS, {name: round(run.timings[name], 4) for name in run.timings})
         facts |= {"records": run.records, "started": _clock(started), "finished": _clock(time.time())}
-        write_report(folder, facts, experiment.summary, results, drawings, experiment.sections(results, drawings))
+        if figures:
+            write_report(folder, facts, experiment.summary, results, drawings, experiment.sections(results, drawings))
         with guard.shield():
             seal(folder, facts)
             return publish(folder, target)

@@ -41,10 +41,12 @@ class Destination:
     ----------
     path : absolute
     chosen : whether the user named it; otherwise the next free number is as good
+    shared : whether another process may be computing the same run for the same place; the first one stays then
     """
 
     path: Path
     chosen: bool
+    shared: bool = False
 
 
 def destination(out: Path | None, stem: str) -> Destination:
@@ -86,7 +88,7 @@ def staging(target: Destination) -> Iterator[Path]:
     parent, prefix = target.path.parent, f".{target.path.name}.partial-"
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        _sweep(parent, prefix)
+        clear_leftovers(parent, prefix)
         folder, lock = _locked_folder(parent, prefix)
     except OSError as error:
         reason = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
@@ -114,7 +116,8 @@ def seal(folder: Path, facts: dict[str, Any]) -> None:
 def publish(folder: Path, target: Destination) -> Path:
     """Bring a sealed folder to the disk and rename it into place.
 
-    If another run took the place meanwhile, the next free number is used: nothing finished is lost.
+    If another run took the place meanwhile, the next free number is used: nothing finished is lost. In a shared place
+    it was the same run, and this one is dropped.
 
     Returns
     -------
@@ -132,6 +135,9 @@ def publish(folder: Path, target: Destination) -> Path:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
+            if target.shared and (place / MANIFEST).is_file():
+                shutil.rmtree(folder)
+                return place
             place = _first_free(target.path)
         else:
             _to_disk(place.parent)
@@ -250,7 +256,7 @@ def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
         os.close(lock)
 
 
-def _sweep(parent: Path, prefix: str) -> None:
+def clear_leftovers(parent: Path, prefix: str) -> None:
     """Remove what runs of the same name left when their process was killed: folders that nobody locks."""
     for folder in parent.iterdir():
         if not folder.name.startswith(prefix) or folder.is_symlink() or not folder.is_dir():
