@@ -28,6 +28,13 @@ from cortwin.analysis.floors import split_halves as split_halves
 from cortwin.analysis.grids import resample as resample
 from cortwin.analysis.grids import smooth as smooth
 from cortwin.analysis.grids import time_window as time_window
+from cortwin.analysis.intervals import COVERAGE as COVERAGE
+from cortwin.analysis.intervals import Paired as Paired
+from cortwin.analysis.intervals import Summary as Summary
+from cortwin.analysis.intervals import interval as interval
+from cortwin.analysis.intervals import paired as paired
+from cortwin.analysis.intervals import summarise as summarise
+from cortwin.analysis.intervals import unpaired_effect as unpaired_effect
 from cortwin.analysis.normalisation import soft_normalise as soft_normalise
 from cortwin.analysis.principal_components import PrincipalComponents as PrincipalComponents
 from cortwin.analysis.principal_components import principal_components as principal_components
