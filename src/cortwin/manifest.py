@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -38,6 +39,12 @@ RECORDED_ENVIRONMENT = (
 
 def versions() -> dict[str, str]:
     """Versions of cortwin and of every installed package that it needs, directly or through another."""
+    return dict(_installed())
+
+
+@functools.cache
+def _installed() -> dict[str, str]:
+    # Once per process: a worker computes thousands of runs with what it imported.
     found: dict[str, str] = {}
     waiting = ["cortwin"]
     while waiting:
