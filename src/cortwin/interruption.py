@@ -136,7 +136,16 @@ class Guard:
 
 def kill_children() -> None:
     """Kill every process that descends from this one."""
-    for process in _descendants(os.getpid()):
+    _kill(_descendants(os.getpid()))
+
+
+def kill_tree(root: int) -> None:
+    """Kill a process and every one that descends from it."""
+    _kill([root, *_descendants(root)])
+
+
+def _kill(processes: list[int]) -> None:
+    for process in processes:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(process, signal.SIGKILL)
 
