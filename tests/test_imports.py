@@ -27,7 +27,7 @@ LAYERS = (
     ("report",),
     ("run_directory",),
     ("manifest", "result_files"),
-    ("brian2_import", "catalogue", "interruption", "parameters", "progress", "results"),
+    ("brian2_import", "catalogue", "interruption", "parameters", "progress", "results", "sources"),
     ("twins",),
     ("ladder",),
     ("agreement", "convergence"),

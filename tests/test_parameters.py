@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -156,6 +157,27 @@ def test_displayed_text_reads_back(number, unit):
     value = read("tau", f"{number!r} {unit}")
     again = read("tau", DECLARED["tau"].display(value))
     assert float(again) == pytest.approx(float(value), rel=1e-11)  # twelve digits are displayed
+
+
+@given(st.floats(min_value=1e-9, max_value=1e6), st.sampled_from(["ms", "s", "us"]))
+def test_what_was_written_down_is_the_same_number_to_the_bit(number, unit):
+    tau = DECLARED["tau"]
+    value = read("tau", f"{number!r} {unit}")
+    again = tau.from_json(json.loads(json.dumps(tau.to_json(value))), tau.display(value))
+    assert again == value
+    assert again.dim == value.dim
+
+
+def test_every_kind_is_made_again_from_what_was_written_down(tmp_path):
+    given = {"lags": "1ms,0.002s", "gain": "0.1", "neurons": "1,4", "noisy": "yes", "recording": str(tmp_path)}
+    values = resolve(DECLARED, given, quick=True)
+    for name, one in DECLARED.items():
+        again = one.from_json(json.loads(json.dumps(one.to_json(values[name]))), one.display(values[name]))
+        assert again == values[name], name
+        assert type(again) is type(values[name]), name
+    assert DECLARED["recording"].from_json(None, "none") is None
+    with pytest.raises(CortwinError, match="units must be at most 500"):
+        DECLARED["units"].from_json(501, "501")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from cortwin import catalogue, manifest, progress, result_files
+from cortwin import catalogue, manifest, progress, result_files, sources
 from cortwin.brian2_import import import_brian2
 from cortwin.errors import CortwinError
 from cortwin.interruption import Guard, kill_children
@@ -147,6 +147,7 @@ class Experiment:
     summary : first line of its docstring
     module : the module
     declared : its parameters
+    sources : hashes of its file, of the pages that it imports and of the engine, from when it was imported
     """
 
     name: str
@@ -154,6 +155,7 @@ class Experiment:
     summary: str
     module: ModuleType
     declared: Mapping[str, Declared]
+    sources: Mapping[str, Any] = field(default_factory=dict)
 
     def compute(self, run: Run, values: Mapping[str, Any]) -> Results:
         """Run the experiment.
@@ -215,7 +217,14 @@ def load_experiment(target: str) -> Experiment:
         if not callable(getattr(module, function, None)):
             raise CortwinError(f"{target} is not an experiment: it has no function {function}")
     doc = (module.__doc__ or "").strip()
-    return Experiment(name, script, doc.splitlines()[0] if doc else "", module, declare(module.compute))
+    return Experiment(
+        name=name,
+        script=script,
+        summary=doc.splitlines()[0] if doc else "",
+        module=module,
+        declared=declare(module.compute),
+        sources=sources.fingerprints(Path(str(module.__file__))),
+    )
 
 
 def execute(
@@ -251,6 +260,8 @@ def execute(
         started = time.time()
         facts = {
             **manifest.origin(command=command, seed=run.seed, script=experiment.script),
+            "sources": dict(experiment.sources),
+            "inputs": _input_files(values),
             "experiment": experiment.name,
             "quick": run.quick,
             "engine": run.engine,
@@ -392,6 +403,13 @@ def _parameters_to_json(declared: Mapping[str, Declared], values: Mapping[str, A
             "meaning": one.parameter.meaning,
         }
         for name, one in declared.items()
+    }
+
+
+def _input_files(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return name of parameter -> hash, for the files that a run is given."""
+    return {
+        name: manifest.hash_of(value) for name, value in values.items() if isinstance(value, Path) and value.is_file()
     }
 
 

@@ -165,6 +165,25 @@ class Declared:
             return [self._item_to_json(item) for item in value]
         return self._item_to_json(value)
 
+    def from_json(self, value: Any, text: str) -> Any:
+        """Make a value again from what `to_json` and `display` gave, to the last bit, and check it.
+
+        Raises
+        ------
+        CortwinError
+            If it breaks a rule that the parameter has today.
+        """
+        if self.kind != "Quantity" or value is None:
+            return self.read(value)
+        from brian2 import Quantity
+
+        # The number is exact and its unit is SI; the text is rounded and says which unit.
+        texts = text.split(",") if self.many else [text]
+        numbers = value if self.many else [value]
+        units = [_unit(self._split(part.strip())[1], self.name) for part in texts]
+        quantities = [Quantity(number, dim=unit.dim) for number, unit in zip(numbers, units, strict=True)]
+        return self.read(quantities if self.many else quantities[0])
+
     def _item(self, value: object) -> Any:
         reader: Callable[[object], Any] = getattr(self, f"_read_{self.kind.lower()}")
         return reader(value.strip() if isinstance(value, str) else value)
