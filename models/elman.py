@@ -204,17 +204,11 @@ def model(activation: str = "tanh") -> Model:
             "x0": ("units",),
             "W_out": ("outputs", "units"),
             "b_out": ("outputs",),
-            "gain": ("neurons",),
-            "bias": ("neurons",),
-            "decoder": ("neurons",),
-            "lead": ("neurons",),
-            "v0": ("neurons",),
-            "r0": ("units",),
         },
         trained=Parameters,
         initial=partial(initial, gain=GAINS[activation]),
         constants={"tau": 100 * ms, "tau_m": 20 * ms, "tau_s": 10 * ms, "t_ref": 2 * ms},
-        ensemble=Ensemble(population="neurons", function=f),
+        ensembles=(Ensemble(population="neurons", function=f),),
     )
 
 

@@ -108,7 +108,6 @@ def model(method: str = "exact") -> Model:
         trained=Parameters,
         initial=initial,
         constants={"tau_m": 20 * ms, "t_ref": 2 * ms, "delay": 1.5 * ms},
-        ensemble=Lacking("its neurons stand for themselves"),
     )
 
 

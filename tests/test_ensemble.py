@@ -121,7 +121,8 @@ def visited(seed=0, units=6):
 
 def drawn(n, *, seed=1, function=np.tanh, x=None, **options):
     x = visited() if x is None else x
-    return ensembles(function, x, x[0, 0], n, MEMBRANE, TAU_S, np.random.default_rng(seed), **options)
+    found = ensembles(function, [x], [x[0, 0]], n, MEMBRANE, TAU_S, np.random.default_rng(seed), **options)
+    return found | {"gain": found["gain"][0]}
 
 
 def ranges(x, margin=0.1):

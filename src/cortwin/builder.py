@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
-from cortwin.model import STIMULUS, Model, Pathway, Writing, check_array
+from cortwin.model import OWNERS, STIMULUS, Model, Pathway, Writing, check_array
 
 # Brian2's own tolerance for a duration that is a multiple of dt.
 MULTIPLE_TOLERANCE = 1e-4
@@ -73,8 +73,8 @@ class Layout:
     @property
     def sizes(self) -> dict[str, int]:
         """Elements per trial, by the names in `cortwin.model.SIZES`."""
-        neurons = self.units * self.neurons_per_unit
-        return {"inputs": self.inputs, "units": self.units, "outputs": self.outputs, "neurons": neurons}
+        own = {"inputs": self.inputs, "units": self.units, "outputs": self.outputs}
+        return own | {name: own[of] * self.neurons_per_unit for name, of in OWNERS.items()}
 
     @property
     def duration(self) -> float:
@@ -166,6 +166,8 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
     stimulus = brian2.TimedArray(steps, dt=layout.input_dt * brian2.second, name=STIMULUS)
     namespace = {**model.constants, STIMULUS: stimulus}
     groups: dict[str, brian2.NeuronGroup] = {}
+    # Room between two populations for the pathways that come after the first.
+    room = len(text.pathways) + 1
     for position, (name, population) in enumerate(text.populations.items()):
         groups[name] = brian2.NeuronGroup(
             layout.trials * layout.sizes[population.size],
@@ -176,7 +178,7 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
             refractory=False if population.refractory is None else model.constants[population.refractory],  # type: ignore[arg-type]
             namespace=namespace,
             clock=clock,
-            order=position,
+            order=position * room,
             name=name,
         )
         for variable, target in population.linked.items():
@@ -198,7 +200,8 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
         source, target = connections(pathway, text, layout, f"{where}, {name}")
         synapses.connect(i=source, j=target)
         for updater in synapses.summed_updaters.values():
-            updater.order = position - len(text.pathways)
+            first = 0 if pathway.after is None else groups[pathway.after].order + room
+            updater.order = first + position - len(text.pathways)
         parts.append(synapses)
     recording_clock = brian2.Clock(dt=layout.record_dt * brian2.second, name="recording_clock")
     for name, variables in _recorded(text).items():
@@ -236,9 +239,9 @@ def owner(layout: Layout, size: str, of: str, where: str) -> NDArray[np.int64]:
     sizes = layout.sizes
     if size == of:
         return np.arange(layout.trials * sizes[size])
-    if (size, of) != ("neurons", "units"):
+    if OWNERS.get(size) != of:
         raise CortwinError(f"{where}: an element of size '{size}' belongs to no element of size '{of}'")
-    return np.repeat(np.arange(layout.trials * layout.units), layout.neurons_per_unit)
+    return np.repeat(np.arange(layout.trials * sizes[of]), layout.neurons_per_unit)
 
 
 def connections(

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jax.flatten_util import ravel_pytree
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
@@ -19,7 +21,7 @@ from cortwin.simulation import simulate
 def adaptive_solution(
     model: Model, parameters: Any, inputs: xr.DataArray, *, rtol: float = 1e-10
 ) -> NDArray[np.float64]:
-    """Solve the textbook's differential equation, ``tau dx/dt = step(x, u, alpha = 1) - x``, with an adaptive solver.
+    """Solve the textbook's differential equation, ``tau dx/dt = d step(x, u, alpha) / d alpha`` at alpha = 0.
 
     The solver (`scipy.integrate.solve_ivp`, DOP853: Hairer, Norsett & Wanner 1993, doi:10.1007/978-3-540-78862-1)
     starts anew wherever the input jumps, at each of its samples.
@@ -40,23 +42,31 @@ def adaptive_solution(
         When the solution leaves the range of numbers.
     """
     samples, dt, tau = inputs.to_numpy(), float(inputs.attrs["dt"]), float(model.constants["tau"])
-    step = model.recurrence().step
-    shape = (len(samples), np.asarray(parameters.x0).size)
-    target = jax.jit(jax.vmap(lambda x, u: step(parameters, x, u, 1.0)))
-    state = np.tile(np.asarray(parameters.x0), shape[0])
-    solution = np.empty((samples.shape[1], *shape))
+    textbook = model.recurrence()
+    first, unravel = ravel_pytree(jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), textbook.start(parameters)))
+
+    def rate_of_change(x: Any, u: Any) -> Any:
+        def at(alpha: Any) -> Any:
+            return ravel_pytree(textbook.step(parameters, unravel(x), u, alpha))[0]
+
+        return jax.jvp(at, (0.0,), (1.0,))[1]
+
+    target = jax.jit(jax.vmap(rate_of_change))
+    shape = (len(samples), first.size)
+    state = np.tile(np.asarray(first), shape[0])
+    solution = []
     for k in range(samples.shape[1]):
         u = samples[:, k]
 
         def slope(_: float, x: NDArray, u: NDArray = u) -> NDArray:
-            return (np.asarray(target(x.reshape(shape), u)).ravel() - x) / tau
+            return np.asarray(target(x.reshape(shape), u)).ravel() / tau
 
         found = solve_ivp(slope, (0.0, dt), state, method="DOP853", rtol=rtol, atol=rtol / 100)
         state = found.y[:, -1]
         if not found.success or not np.isfinite(state).all():
             raise RunFailed(f"{model.name}: the adaptive solver gave up in sample {k}: {found.message}")
-        solution[k] = state.reshape(shape)
-    return solution.transpose(1, 0, 2)
+        solution.append(jax.vmap(lambda x: textbook.current(parameters, unravel(x)))(state.reshape(shape)))
+    return np.asarray(solution).transpose(1, 0, 2)
 
 
 def convergence(

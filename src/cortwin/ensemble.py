@@ -7,12 +7,13 @@ Press).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from cortwin.errors import CortwinError
 
@@ -74,9 +75,9 @@ class LIF:
 
 
 def ensembles(
-    function: Callable[[Any], Any],
-    activity: NDArray[np.float64],
-    start: NDArray[np.float64],
+    function: Callable[..., Any],
+    signals: Sequence[NDArray[np.float64]],
+    start: Sequence[NDArray[np.float64]],
     neurons_per_unit: int,
     lif: LIF,
     tau_s: float,
@@ -86,14 +87,15 @@ def ensembles(
     margin: float = 0.1,
     noise: float = 0.05,
     samples: int = 400,
+    excitatory: bool = False,
 ) -> dict[str, NDArray[Any]]:
     """Draw the neurons of every unit and fit their decoders.
 
     Parameters
     ----------
-    function : what the decoders approximate, of the current x
-    activity : (..., units) currents that the ensembles have to represent; they set each unit's range
-    start : (units,) current at the beginning
+    function : what the decoders approximate, of as many arrays as there are signals
+    signals : (..., units) arrays, one for each signal that the neurons hear; what is represented sets each unit's range
+    start : (units,) arrays, the signals at the beginning
     neurons_per_unit : neurons that stand for one unit
     lif : membrane of the neurons, dt included
     tau_s : synaptic time constant in seconds, whose lag the neurons make up for by hearing a moment ahead
@@ -103,18 +105,21 @@ def ensembles(
     noise : standard deviation of the firing that the ridge fit allows for, as a fraction of the highest rate
     samples : points per unit at which the decoders are fitted, half evenly over the range, half as the activity visits
         it
+    excitatory : whether every neuron is excited by the (one) signal and has a decoder of 0 or more
 
     Returns
     -------
-    dict with ``gain``, ``bias``, ``v0`` (units x neurons,), ``decoder``, ``lead`` (units x neurons,) in seconds, ``r0``
-        (units,)
+    dict with ``bias``, ``v0`` (units x neurons,), ``gain`` (signals, units x neurons), ``decoder``, ``lead``
+        (units x neurons,) in seconds, ``r0`` (units,)
     """
-    x = np.asarray(activity, dtype=np.float64).reshape(-1, activity.shape[-1])
-    low, high = x.min(axis=0), x.max(axis=0)
-    width = np.maximum(high - low, 1e-3 * np.maximum(np.abs(low), 1.0))
+    lived = np.stack(
+        [np.asarray(values, dtype=np.float64).reshape(-1, values.shape[-1]) for values in signals], axis=-1
+    )
+    low, high = lived.min(axis=0), lived.max(axis=0)
+    width = np.maximum(high - low, 1e-3 * np.maximum(np.maximum(np.abs(low), np.abs(high)), 1.0))
     center, radius = (low + high) / 2, (0.5 + margin) * width
-    units, n = x.shape[1], neurons_per_unit
-    sign = np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
+    (units, dimensions), n = center.shape, neurons_per_unit
+    encoder = _encoders(units, n, dimensions, generator, excitatory=excitatory)
     per_sign = -(-n // 2)
     # One draw in each of equal strata: the intercepts of a unit cover its range however few neurons it has.
     stratum = np.stack([generator.permutation(per_sign) for _ in range(2 * units)]).reshape(units, 2, per_sign)
@@ -122,25 +127,74 @@ def ensembles(
     intercept = (-1 + 1.9 * level).transpose(0, 2, 1).reshape(units, -1)[:, :n]
     J_max = lif.current(generator.uniform(*max_rates, size=(units, n)))
     slope = (J_max - 1) / (1 - intercept)
-    gain = slope * sign / radius[:, None]
-    bias = 1 - slope * intercept - gain * center[:, None]
-    even = np.linspace(0, 1, samples // 2)[:, None] * 2 * radius + (center - radius)
-    visited = np.quantile(x, np.linspace(0, 1, samples - samples // 2), axis=0)
-    points = np.concatenate([even, visited])
-    current = points.T[:, :, None] * gain[:, None, :] + bias[:, None, :]
+    gain = slope[:, :, None] * encoder / radius[:, None, :]
+    bias = 1 - slope * intercept - (gain * center[:, None, :]).sum(axis=2)
+    points = _points(lived, center, radius, samples, generator)
+    current = points.transpose(1, 0, 2) @ gain.transpose(0, 2, 1) + bias[:, None, :]
     rates = lif.rate(current)
-    wanted = np.asarray(function(points.T))
-    gram = rates.transpose(0, 2, 1) @ rates
+    wanted = np.asarray(function(*points.transpose(2, 1, 0)))
     ridge = samples * (noise * max_rates[1]) ** 2
-    decoder = np.linalg.solve(gram + ridge * np.eye(n), rates.transpose(0, 2, 1) @ wanted[:, :, None])[:, :, 0]
+    decoder = _decoders(rates, wanted, ridge, positive=excitatory)
     # A neuron's own anticipation, as its spikes meet it; one that never fires gets the synapse's lag whole.
     advance = (rates * lif.advance(current)).sum(axis=1) / np.maximum(rates.sum(axis=1), 1e-12)
-    first = lif.rate(gain * start[:, None] + bias)
+    first = lif.rate((gain * np.stack(start, axis=-1)[:, None, :]).sum(axis=2) + bias)
     return {
-        "gain": gain.ravel(),
+        "gain": gain.reshape(-1, dimensions).T,
         "bias": bias.ravel(),
         "decoder": decoder.ravel(),
         "lead": (tau_s - advance).ravel(),
         "v0": generator.uniform(size=units * n),
         "r0": (decoder * first).sum(axis=1),
     }
+
+
+def _encoders(
+    units: int, n: int, dimensions: int, generator: np.random.Generator, *, excitatory: bool
+) -> NDArray[np.float64]:
+    """Return the direction that each neuron prefers, (units, neurons, signals), of length 1.
+
+    One signal: up and down in turn. Two: around the circle at equal angles, from an angle drawn for each unit.
+    """
+    if dimensions == 1:
+        sign = np.ones(n) if excitatory else np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
+        return np.broadcast_to(sign[:, None], (units, n, 1))
+    if dimensions != 2 or excitatory:
+        raise ValueError(f"neurons that hear {dimensions} signals{' and excite' if excitatory else ''} are not drawn")
+    turn = generator.uniform(size=(units, 1))
+    # In shuffled order, so that the strata of intercepts, which alternate, fall on all directions.
+    place = np.stack([generator.permutation(n) for _ in range(units)])
+    angle = 2 * np.pi * (place + turn) / n
+    return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+
+
+def _points(
+    lived: NDArray[np.float64],
+    center: NDArray[np.float64],
+    radius: NDArray[np.float64],
+    samples: int,
+    generator: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Return where the decoders are fitted, (samples, units, signals): half over the range, half as it was visited."""
+    even, visited = samples // 2, samples - samples // 2
+    if center.shape[1] == 1:
+        grid = np.linspace(0, 1, even)[:, None, None] * 2 * radius + (center - radius)
+        return np.concatenate([grid, np.quantile(lived, np.linspace(0, 1, visited), axis=0)])
+    box = center + radius * generator.uniform(-1, 1, size=(even, *center.shape))
+    return np.concatenate([box, lived[generator.integers(len(lived), size=visited)]])
+
+
+def _decoders(
+    rates: NDArray[np.float64], wanted: NDArray[np.float64], ridge: float, *, positive: bool
+) -> NDArray[np.float64]:
+    """Return the ridge fit of (units, samples) values by (units, samples, neurons) rates: (units, neurons)."""
+    n = rates.shape[2]
+    if positive:
+        # The ridge penalty as further rows: sqrt(ridge) times the identity.
+        return np.stack(
+            [
+                nnls(np.concatenate([own, np.sqrt(ridge) * np.eye(n)]), np.concatenate([goal, np.zeros(n)]))[0]
+                for own, goal in zip(rates, wanted, strict=True)
+            ]
+        )
+    gram = rates.transpose(0, 2, 1) @ rates
+    return np.linalg.solve(gram + ridge * np.eye(n), rates.transpose(0, 2, 1) @ wanted[:, :, None])[:, :, 0]

@@ -27,7 +27,7 @@ from cortwin.ensemble import LIF, ensembles
 from cortwin.errors import CortwinError
 from cortwin.model import Model
 from cortwin.simulation import Simulation, simulate
-from cortwin.training import recurrence_activity, run_textbook
+from cortwin.training import Signals, outputs, recurrence_activity, run_textbook, textbook_signals
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Spiking:
         self,
         model: Model,
         parameters: Any,
-        activity: xr.DataArray,
+        lived: Signals,
         neurons_per_unit: int,
         seed: np.random.SeedSequence,
         *,
@@ -65,7 +65,7 @@ class Spiking:
         Parameters
         ----------
         model, parameters : the network
-        activity : (trial, time, unit) currents x that the ensembles have to represent
+        lived : what the ensembles have to represent, by name, of `cortwin.training.textbook_signals`
         neurons_per_unit : LIF neurons that stand for one unit
         seed : the same seed and number of neurons draw the same neurons
         writing : ``"spiking"``, with spikes on the grid of dt, or ``"tuning"``, without spikes and grid
@@ -74,17 +74,22 @@ class Spiking:
         generator = np.random.default_rng(
             np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, neurons_per_unit))
         )
-        drawn = ensembles(
-            model.ensemble.function,  # type: ignore[union-attr]
-            activity.to_numpy(),
-            np.asarray(parameters.x0),
-            neurons_per_unit,
-            lif,
-            float(model.constants["tau_s"]),
-            generator,
-            max_rates=self.max_rates,
-        )
-        return {**parameters._asdict(), **drawn}
+        found = parameters._asdict()
+        for position, ensemble in enumerate(model.ensembles):
+            drawn = ensembles(
+                ensemble.function,
+                [lived.values[signal] for signal in ensemble.signals],
+                [lived.start[signal] for signal in ensemble.signals],
+                neurons_per_unit,
+                lif,
+                0.0 if ensemble.synapse is None else float(model.constants[ensemble.synapse]),
+                generator if position == 0 else generator.spawn(1)[0],
+                max_rates=self.max_rates,
+                excitatory=ensemble.excitatory,
+            )
+            gains = dict(zip(ensemble.gains, drawn.pop("gain"), strict=True))
+            found |= gains | {f"{ensemble.prefix}{name}": values for name, values in drawn.items()}
+        return found
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ def climb(
     inputs: xr.DataArray,
     target: xr.DataArray,
     *,
-    represented: xr.DataArray | None = None,
+    represented: Signals | None = None,
     neurons: Sequence[int] = (1, 4, 16, 64, 256),
     spiking: Spiking | None = None,
     seed: np.random.SeedSequence,
@@ -129,7 +134,7 @@ def climb(
     model, parameters : the network
     inputs : (trial, time, input) DataArray; its dt is the textbook's step
     target : (trial, time, output) DataArray, for the readout's loss
-    represented : (trial, time, unit) currents that set the ensembles' ranges; R1's own when None
+    represented : signals that set the ensembles' ranges, of `cortwin.training.textbook_signals`; R1's own when None
     neurons : neurons per unit of R4 and R5
     spiking : how units are written as neurons
     seed : for the drawing of neurons
@@ -181,7 +186,7 @@ def climb(
 
     for name, step in (("R2", dt), ("R3", settings.dt)):
         rungs.append(rung(name, *rate(step, name), step, rungs[-1]))
-    lived = textbook["x"] if represented is None else represented
+    lived = textbook_signals(model, parameters, inputs, alpha) if represented is None else represented
     fine, coarse = rungs[-1].activity["x"], rate(settings.dt_rates, "R4")[0].activity["x"]
     for n in neurons:
         before = replace(rungs[3], activity=xr.Dataset({"x": coarse}))
@@ -240,7 +245,7 @@ def floor(
     parameters: Any,
     inputs: xr.DataArray,
     reference: xr.DataArray,
-    represented: xr.DataArray,
+    represented: Signals,
     neurons_per_unit: int,
     spiking: Spiking,
     seed: np.random.SeedSequence,
@@ -286,7 +291,7 @@ def _textbook_rungs(
 ) -> list[Rung]:
     """Return R0, measured where it is defined (alpha = 1), and R1."""
     leaky = run_textbook(model, parameters, inputs, 1.0)
-    first = np.asarray(model.recurrence().activation(parameters.x0))
+    first = model.recurrence().activation(model.recurrence().start(parameters))
     states = np.asarray(recurrence_activity(model, parameters, inputs.to_numpy(), first))
     printed = xr.Dataset({"r": leaky["r"].copy(data=states)}, attrs=leaky.attrs)
     blank = dict.fromkeys(("nrmse", "spikes", "rate", "synaptic_events", "seconds", "build_seconds"))
@@ -312,8 +317,7 @@ def _against(
     correlation = correlation_per_unit(textbook["x"], found["x"])
     defined = correlation.to_numpy()[np.isfinite(correlation)]
     undefined = Undefined(correlation.attrs["reason"])
-    r = found["r"].to_numpy()
-    y = r @ np.asarray(parameters.W_out).T + np.asarray(parameters.b_out)
+    y = np.asarray(outputs(model, parameters, found["r"].to_numpy()))
     return {
         "total": nrmse(textbook["x"], found["x"]),
         "correlation": float(defined.mean()) if defined.size else undefined,

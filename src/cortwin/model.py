@@ -23,8 +23,10 @@ from cortwin.errors import CortwinError
 # Every page computes with jax.numpy and imports this module first: the textbook writing is float64 everywhere.
 jax.config.update("jax_enable_x64", True)
 
+# LIF neurons stand for units, outputs or inputs, the same number for each: the size of a population -> of its owners.
+OWNERS = {"neurons": "units", "output_neurons": "outputs", "input_neurons": "inputs"}
 # A network is simulated for one trial after another; these name the sizes that repeat with every trial.
-SIZES = ("inputs", "units", "outputs", "neurons")
+SIZES = ("inputs", "units", "outputs", *OWNERS)
 WRITINGS = ("rate", "tuning", "spiking")
 CONNECTIONS = ("all_to_all", "one_to_one", "convergent")
 STIMULUS = "stimulus"
@@ -69,6 +71,7 @@ class Pathway:
     on_pre : statements at the arrival of a spike
     values : names of the arrays that set the synapse's parameters, by variable
     delay : name of the constant that holds the delay
+    after : population that is advanced before this pathway sums, in the same time step
     """
 
     source: str
@@ -78,6 +81,7 @@ class Pathway:
     on_pre: str | None = None
     values: Mapping[str, str] = field(default_factory=dict)
     delay: str | None = None
+    after: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,8 @@ class Writing:
     ``{"x": "cortex.x", "r": "cortex.r"}``; ``spikes`` names the population whose spikes count.
 
     In one time step the pathways sum first, in the order in which they are declared; then the populations are advanced,
-    in theirs; then come thresholds, synapses and resets (Brian2's schedule).
+    in theirs, each followed by the pathways that come ``after`` it; then come thresholds, synapses and resets (Brian2's
+    schedule).
     """
 
     populations: Mapping[str, Population]
@@ -97,30 +102,84 @@ class Writing:
     spikes: str | None = None
 
 
+def _first_current(p: Any) -> Any:
+    return p.x0
+
+
+def _itself(*arguments: Any) -> Any:
+    return arguments[-1]
+
+
 @dataclass(frozen=True)
 class Textbook:
     """The recurrence of the documents and its leaky form, as pure functions of ``(parameters, state, input)``.
 
     ``recurrence(p, h, u) -> h`` is the printed formula, ``step(p, x, u, alpha) -> x`` its leaky form in the current x,
-    ``activation(x) -> h`` joins the two, ``output(p, h) -> y`` is the readout.
+    ``activation(x) -> h`` joins the two, ``output(p, r) -> y`` is the readout. A state is an array, or a NamedTuple of
+    arrays where a cell has several.
+
+    Parameters
+    ----------
+    recurrence, step, activation, output : as above
+    start : ``start(p) -> x``, the state before the first input
+    current : ``current(p, x) -> (n,) array``, what is compared on the ladder; the state itself where it is an array
+    rate : ``rate(h) -> (units,) array``, what the readout sees
+    signals : ``signals(p, x, u) -> dict of arrays``, what the ensembles of LIF neurons hear, by name; None where they
+        hear ``current`` alone, as ``"x"``
     """
 
     recurrence: Callable[[Any, Any, Any], Any]
     step: Callable[[Any, Any, Any, Any], Any]
     activation: Callable[[Any], Any]
     output: Callable[[Any, Any], Any]
+    start: Callable[[Any], Any] = _first_current
+    current: Callable[[Any, Any], Any] = _itself
+    rate: Callable[[Any], Any] = _itself
+    signals: Callable[[Any, Any, Any], Mapping[str, Any]] | None = None
+
+    def heard(self, p: Any, x: Any, u: Any) -> dict[str, Any]:
+        """Return what the ensembles hear in the state x, by name."""
+        return {"x": self.current(p, x)} if self.signals is None else dict(self.signals(p, x, u))
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Which population stands for the units' nonlinearity, and by which decoder.
+    """Which population of LIF neurons computes a function, of what it hears, and by which decoder.
 
-    The neurons of ``population`` hear the unit's current; the ridge-fitted ``decoder`` array turns their spikes into
-    ``function`` of it (Eliasmith & Anderson 2003, Neural Engineering, MIT Press).
+    The neurons of ``population`` hear the ``signals``; the ridge-fitted ``decoder`` array turns their spikes into
+    ``function`` of them (Eliasmith & Anderson 2003, Neural Engineering, MIT Press).
+
+    Parameters
+    ----------
+    population : its name in the tuning and the spiking writing
+    function : of as many arrays as there are signals, in order; textbook numbers
+    signals : names of what the neurons hear, of `Textbook.signals`
+    size : of the population, one of `OWNERS`
+    prefix : put before the names of its arrays (``gain``, ``bias``, ...), for pages with several ensembles
+    synapse : constant that holds the time constant of the synapses whose lag the neurons make up for; None for none
+    excitatory : whether all neurons are excited by the signal and have decoders of one sign, as Dale's law asks
     """
 
     population: str
-    function: Callable[[Any], Any]
+    function: Callable[..., Any]
+    signals: tuple[str, ...] = ("x",)
+    size: str = "neurons"
+    prefix: str = ""
+    synapse: str | None = "tau_s"
+    excitatory: bool = False
+
+    @property
+    def gains(self) -> tuple[str, ...]:
+        """Names of the neurons' gains, one array for each signal."""
+        if len(self.signals) == 1:
+            return (f"{self.prefix}gain",)
+        return tuple(f"{self.prefix}gain_{signal}" for signal in self.signals)
+
+    @property
+    def shapes(self) -> dict[str, tuple[str, ...]]:
+        """Symbolic shape of every array of the neurons by name."""
+        own = (*self.gains, *(f"{self.prefix}{name}" for name in ("bias", "decoder", "lead", "v0")))
+        return {**dict.fromkeys(own, (self.size,)), f"{self.prefix}r0": (OWNERS[self.size],)}
 
 
 @dataclass(frozen=True)
@@ -139,11 +198,12 @@ class Model:
     name : name of the page
     textbook, rate, spiking : the three writings
     tuning : the spiking writing with tuning curves in place of spikes, rung R4 of the ladder
-    shapes : symbolic shape of every array by name, for instance ``{"W_rec": ("units", "units")}``
+    shapes : symbolic shape of every array by name, for instance ``{"W_rec": ("units", "units")}``; those of the
+        ensembles are added
     trained : names of the arrays that training changes; the textbook's parameters
     initial : ``initial(generator, inputs, units, outputs) -> parameters``, a NamedTuple of arrays
     constants : physical constants with units, for instance ``{"tau": 100 * ms}``
-    ensemble : how spikes stand for the units
+    ensembles : how spikes stand for the units
 
     Raises
     ------
@@ -160,10 +220,14 @@ class Model:
     trained: type
     initial: Callable[..., Any]
     constants: Mapping[str, Any]  # quantities; a number times a unit is an array to type checkers
-    ensemble: Ensemble | Lacking
+    ensembles: tuple[Ensemble, ...] = ()
 
     def __post_init__(self) -> None:
         """Check everything that can be checked without sizes."""
+        shapes = dict(self.shapes)
+        for ensemble in self.ensembles:
+            shapes |= ensemble.shapes
+        object.__setattr__(self, "shapes", shapes)
         for name, value in self.constants.items():
             number = float(value)
             if not math.isfinite(number) or number < 0 or (name.startswith("tau") and number == 0):
@@ -203,7 +267,7 @@ class Model:
         """
         sizes: dict[str, int] = dict.fromkeys(("inputs", "units", "outputs"), 1)
         for name, symbols in self.shapes.items():
-            if name not in values or "neurons" in symbols:
+            if name not in values or any(symbol in OWNERS for symbol in symbols):
                 continue
             shape = np.shape(values[name])
             if len(shape) != len(symbols):
@@ -332,6 +396,8 @@ def _check_pathway(
     _check_values(pathway.values, synaptic, model, where)
     if pathway.delay is not None and pathway.delay not in model.constants:
         raise CortwinError(f"{where}: the delay '{pathway.delay}' is not one of the constants")
+    if pathway.after is not None and pathway.after not in defined:
+        raise CortwinError(f"{where}: it comes after the population '{pathway.after}', which does not exist")
     return summed
 
 

@@ -17,7 +17,7 @@ from cortwin.ladder import Rung, Spiking, climb, floor
 from cortwin.model import Model
 from cortwin.simulation import simulate
 from cortwin.tasks import Trials
-from cortwin.training import Fit, Options, check_alpha, fit, gradient_errors, run_textbook
+from cortwin.training import Fit, Options, check_alpha, fit, gradient_errors, textbook_signals
 from cortwin.twins import Twins
 
 
@@ -82,7 +82,7 @@ class Study:
 
     def twins(self, model: Model, parameters: Any, lessons: Trials) -> Twins:
         """Put a trained network's writings together; its ensembles represent what the lessons visited."""
-        lived = run_textbook(model, parameters, lessons.inputs, self.alpha)["x"]
+        lived = textbook_signals(model, parameters, lessons.inputs, self.alpha)
         options = {"engine": self.run.engine, "batch": self.batch, "jobs": self.run.jobs}
         seed = self.run.seed_sequence("neurons")
         return Twins(model, parameters, lived, self.spiking, self.neurons_per_unit, seed, options)

@@ -14,7 +14,7 @@ from cortwin.ladder import Spiking
 from cortwin.model import Model
 from cortwin.readout import RidgeReadout, fit_readout, leave_one_condition_out, predict_readout, r2
 from cortwin.simulation import simulate
-from cortwin.training import outputs, run_textbook
+from cortwin.training import Signals, outputs, run_textbook
 
 WRITINGS = ("textbook", "rate", "spiking")
 
@@ -26,7 +26,7 @@ class Twins:
     Parameters
     ----------
     model, parameters : the network
-    represented : (trial, time, unit) currents that set the ensembles' ranges
+    represented : signals that set the ensembles' ranges, of `cortwin.training.textbook_signals`
     spiking : how units are written as LIF neurons
     neurons_per_unit : how many for each unit
     seed : for the drawing of neurons
@@ -35,7 +35,7 @@ class Twins:
 
     model: Model
     parameters: Any
-    represented: xr.DataArray
+    represented: Signals
     spiking: Spiking
     neurons_per_unit: int
     seed: np.random.SeedSequence

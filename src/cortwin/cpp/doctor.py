@@ -13,7 +13,7 @@ import numpy as np
 from cortwin.builder import Layout
 from cortwin.cpp import compiler, launcher, program
 from cortwin.errors import CortwinError
-from cortwin.model import Ensemble, Lacking, Model, Population, Writing
+from cortwin.model import Lacking, Model, Population, Writing
 
 LEAK = Writing(
     {
@@ -44,7 +44,6 @@ def try_build() -> tuple[bool, str]:
         tuple,
         np.zeros,
         {"tau": 10 * brian2.ms},
-        Ensemble("leak", abs),
     )
     layout = Layout(
         inputs=1,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from cortwin.training.checks import check_alpha as check_alpha
 from cortwin.training.fit import Fit as Fit
 from cortwin.training.fit import fit as fit
+from cortwin.training.forward import Signals as Signals
 from cortwin.training.forward import outputs as outputs
 from cortwin.training.forward import recurrence_activity as recurrence_activity
 from cortwin.training.forward import run_textbook as run_textbook
 from cortwin.training.forward import textbook_activity as textbook_activity
+from cortwin.training.forward import textbook_signals as textbook_signals
 from cortwin.training.gradients import GradientErrors as GradientErrors
 from cortwin.training.gradients import gradient_errors as gradient_errors
 from cortwin.training.loss import Penalties as Penalties

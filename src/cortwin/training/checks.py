@@ -35,8 +35,6 @@ def check_parameters(model: Model, parameters: Any, **sizes: int) -> None:
         Naming the array, the rule and both shapes.
     """
     names = trained_names(model)
-    if "x0" not in names:
-        raise CortwinError(f"{model.name}: the trained arrays are {', '.join(names)}; there is no first state x0")
     for name in names:
         if not hasattr(parameters, name):
             raise CortwinError(f"{model.name}: the parameters have no array {name}; they need {', '.join(names)}")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from cortwin.activity import activity
 from cortwin.errors import CortwinError
@@ -18,58 +22,70 @@ from cortwin.training.checks import check_alpha, check_parameters
 def textbook_activity(model: Model, parameters: Any, inputs: Any, alpha: float) -> tuple[jax.Array, jax.Array]:
     """Return the current and the state of every unit in the leaky textbook form.
 
-    ``x_k = step(p, x_{k-1}, u_k, alpha)`` from ``x_{-1} = x0``, ``h_k = f(x_k)``: sample k is the state after input k.
+    ``x_k = step(p, x_{k-1}, u_k, alpha)`` from ``x_{-1} = start(p)``, ``h_k = activation(x_k)``: sample k is the state
+    after input k.
 
     Parameters
     ----------
     model : its textbook writing runs
-    parameters : the textbook's arrays, among them ``x0``, the state before the first input
+    parameters : the textbook's arrays, among them the state before the first input
     inputs : (trial, time, input) array
     alpha : dt / tau, between 0 and 1
 
     Returns
     -------
-    x, h : (trial, time, unit) arrays
+    x, h : (trial, time, unit) arrays; of a state of several arrays, what the page compares and what its readout sees
     """
-
-    # Mapped over trials, the product of weights and state is one of two matrices.
-    def trial(samples: jax.Array) -> jax.Array:
-        def advance(x: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
-            x = model.recurrence().step(parameters, x, u, alpha)
-            return x, x
-
-        return jax.lax.scan(advance, jnp.asarray(parameters.x0), samples)[1]
-
-    x = jax.vmap(trial)(jnp.asarray(inputs))
-    return x, model.recurrence().activation(x)
+    textbook = model.recurrence()
+    states = _states(model, parameters, inputs, alpha)
+    return _everywhere(partial(textbook.current, parameters), states), _everywhere(
+        lambda x: textbook.rate(textbook.activation(x)), states
+    )
 
 
 def recurrence_activity(model: Model, parameters: Any, inputs: Any, first: Any) -> jax.Array:
     """Return the states of the recurrence as the documents print it, rung R0 of the ladder.
 
     ``h_k = recurrence(p, h_{k-1}, u_k)`` from ``h_{-1} = first``. It equals h of `textbook_activity` at alpha = 1 when
-    ``first = f(x0)``.
+    ``first = activation(start(p))``.
 
     Parameters
     ----------
     model : its textbook writing runs
     parameters : the textbook's arrays
     inputs : (trial, time, input) array
-    first : (units,) array, the state before the first input
+    first : the state before the first input, a (units,) array or what the page's cell has in its place
 
     Returns
     -------
     h : (trial, time, unit) array
     """
+    textbook = model.recurrence()
+    states = _over_time(lambda h, u: textbook.recurrence(parameters, h, u), first, inputs)
+    return _everywhere(textbook.rate, states)
 
-    def trial(samples: jax.Array) -> jax.Array:
-        def advance(h: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
-            h = model.recurrence().recurrence(parameters, h, u)
-            return h, h
 
-        return jax.lax.scan(advance, jnp.asarray(first), samples)[1]
+def _states(model: Model, parameters: Any, inputs: Any, alpha: float) -> Any:
+    """Return the leaky form's states, arrays of (trial, time, ...)."""
+    textbook = model.recurrence()
+    return _over_time(lambda x, u: textbook.step(parameters, x, u, alpha), textbook.start(parameters), inputs)
+
+
+def _over_time(step: Callable[[Any, Any], Any], first: Any, inputs: Any) -> Any:
+    # Mapped over trials, the product of weights and state is one of two matrices.
+    def trial(samples: jax.Array) -> Any:
+        def advance(state: Any, u: jax.Array) -> tuple[Any, Any]:
+            state = step(state, u)
+            return state, state
+
+        return jax.lax.scan(advance, jax.tree.map(jnp.asarray, first), samples)[1]
 
     return jax.vmap(trial)(jnp.asarray(inputs))
+
+
+def _everywhere(function: Callable[..., Any], *states: Any) -> Any:
+    """Apply a function of one state to those of all trials and times."""
+    return jax.vmap(jax.vmap(function))(*states)
 
 
 def outputs(model: Model, parameters: Any, h: Any) -> jax.Array:
@@ -124,3 +140,35 @@ def run_textbook(model: Model, parameters: Any, inputs: xr.DataArray, alpha: flo
         )
         found[name].attrs["kind"] = "rate"
     return xr.Dataset(found, attrs={"writing": "textbook", "model": model.name, "dt": dt})
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What a network's ensembles of LIF neurons have to represent.
+
+    Attributes
+    ----------
+    values : (trial, time, size) ndarrays by name, sample k in the state after input k
+    start : (size,) ndarrays by name, before the first input; where that matters, the mean over the trials' first inputs
+    """
+
+    values: dict[str, NDArray[np.float64]]
+    start: dict[str, NDArray[np.float64]]
+
+
+def textbook_signals(model: Model, parameters: Any, inputs: xr.DataArray, alpha: float) -> Signals:
+    """Run the textbook writing and return what the ensembles hear on the way: see `cortwin.model.Textbook.signals`.
+
+    Parameters
+    ----------
+    model, parameters, inputs, alpha : as of `run_textbook`
+    """
+    textbook = model.recurrence()
+
+    def heard(p: Any, u: jax.Array) -> tuple[Any, Any]:
+        values = _everywhere(partial(textbook.heard, p), _states(model, p, u, alpha), u)
+        first = jax.vmap(lambda sample: textbook.heard(p, textbook.start(p), sample))(u[:, 0])
+        return values, jax.tree.map(lambda trials: trials.mean(axis=0), first)
+
+    values, start = jax.jit(heard)(parameters, np.asarray(inputs.to_numpy(), dtype=np.float64))
+    return Signals(*({name: np.asarray(array) for name, array in found.items()} for found in (values, start)))
