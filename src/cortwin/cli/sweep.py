@@ -1,0 +1,182 @@
+"""`cortwin sweep` and `cortwin collect`: many runs of one experiment, and one table of them."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cortwin import catalogue
+from cortwin.cli.app import Call, app
+from cortwin.cli.output import say, shown
+from cortwin.cli.values import positive, whole
+from cortwin.errors import CortwinError, RunFailed
+
+if TYPE_CHECKING:
+    from cortwin.sweep.design import Design
+    from cortwin.sweep.folder import Sweep
+    from cortwin.sweep.run import Backend, Done
+
+SHOWN_FAILURES = 5
+
+
+@app.command("sweep")
+def _sweep(
+    context: typer.Context,
+    what: Annotated[
+        str,
+        typer.Argument(metavar="NAME|./SCRIPT.py|DESIGN.toml|DIR", help="Experiment, design, or a sweep to go on with."),
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PARAMETER=A,B,C",
+            help="Values of a parameter; of one that is itself a list, A,B;C,D; in random designs LOW..HIGH, with "
+            ":log for a logarithmic scale.",
+        ),
+    ] = None,
+    design: Annotated[
+        str, typer.Option(metavar="grid|list|random:N|lhs:N", help="Every combination (default), in step, or drawn.")
+    ] = "",
+    design_seed: Annotated[str, typer.Option(metavar="N", help="Seed of a random design; default 1.")] = "",
+    seeds: Annotated[str, typer.Option(metavar="N", help="Seeds 1 to N for every point; also 5..8 or 3,7.")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="Quick values for the other parameters.")] = False,
+    engine: Annotated[
+        str, typer.Option(metavar="cpp|numpy", help="Compiled C++, or NumPy without a compiler.")
+    ] = "",
+    out: Annotated[str, typer.Option(metavar="DIR", help="Folder of the sweep; default results/NAME-sweep.")] = "",
+    jobs: Annotated[
+        str, typer.Option(metavar="N", help="Worker processes; default 2. Results do not depend on it.")
+    ] = "",
+    timeout: Annotated[str, typer.Option(metavar="SECONDS", help="Limit for one point.")] = "",
+    figures: Annotated[
+        bool, typer.Option("--figures/--no-figures", help="Figures and report of every point at once; default no.")
+    ] = False,
+) -> None:
+    """Run an experiment at many points; finished ones are skipped, failed ones repeated."""
+    from cortwin.experiment import default_jobs
+    from cortwin.interruption import kill_children
+    from cortwin.sweep.display import Display
+    from cortwin.sweep.folder import FINISHED, status
+    from cortwin.sweep.process import clear_workplaces
+    from cortwin.sweep.run import here, run_sweep
+
+    call: Call = context.obj
+    limit = positive(timeout, "--timeout") if timeout else None
+    workers = whole(jobs, "--jobs", 1) if jobs else default_jobs()
+    given = {"--set": settings, "--design": design, "--design-seed": design_seed, "--seeds": seeds}
+    given |= {"--quick": quick, "--engine": engine, "--out": out}
+    sweep = _plan(what, given, call.command)
+    backend: Backend = here(workers, limit)
+    before = status(sweep)
+    _say_stale(len(before.stale))
+    call.guard.cleanups += [kill_children, lambda: clear_workplaces(sweep.path)]
+    try:
+        with Display(sweep.title, len(sweep.points), before.count(FINISHED)) as display:
+            done = run_sweep(sweep, display, backend, figures=figures)
+    except (KeyboardInterrupt, RunFailed):
+        finished = status(sweep).count(FINISHED)
+        say(f"{finished} of {len(sweep.points)} points are finished; go on with {_again(sweep)}", sys.stderr)
+        raise
+    _say_end(sweep, done)
+
+
+def _plan(what: str, given: dict[str, Any], command: list[str]) -> Sweep:
+    """Find out which sweep is meant, and check every point of it."""
+    from cortwin.brian2_import import import_brian2
+    from cortwin.experiment import ENGINES, load_experiment
+    from cortwin.sweep.design import Design, read_kind, read_seeds, read_toml
+    from cortwin.sweep.folder import read_sweep
+    from cortwin.sweep.points import Options
+    from cortwin.sweep.run import fits, plan, require_fitting
+
+    if Path(what).is_dir():
+        sweep = read_sweep(Path(what))
+        extra = [option for option, value in given.items() if value]
+        if extra:
+            raise CortwinError(f"{what} holds a sweep whose design is fixed: leave out {extra[0]}, or begin a new one")
+        for note in import_brian2():
+            say(f"note: {note}", sys.stderr)
+        return plan(
+            sweep.path, sweep.target, load_experiment(sweep.target), sweep.design, sweep.options, sweep.command
+        )
+    said: dict[str, Any] = {"settings": {}, "rows": []}
+    target = what
+    if what.endswith(".toml"):
+        said = read_toml(Path(what))
+        if not isinstance(said.get("experiment"), str):
+            raise CortwinError(f'{what} does not name the experiment: write experiment = "NAME"')
+        target = said["experiment"]
+        if target.endswith(".py"):
+            target = str(Path(what).parent / target)
+    if not target or target.startswith("-"):
+        known = ", ".join([*catalogue.entries(catalogue.EXPERIMENTS), "./SCRIPT.py", "DESIGN.toml", "DIR"])
+        raise CortwinError(f"name what is swept first, cortwin sweep NAME [options]: {known}")
+    chosen: dict[str, str] = {}
+    for setting in given["--set"] or []:
+        name, equals, value = setting.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals:
+            raise CortwinError(f"--set {setting}: write --set NAME=A,B,C")
+        if name in chosen:
+            raise CortwinError(f"the parameter {name} is given twice")
+        chosen[name] = value
+    rows = said["rows"]
+    kind, draws = read_kind(given["--design"] or str(said.get("design", "list" if rows else "grid")))
+    draw_seed = given["--design-seed"] or str(said.get("design_seed", 1))
+    design = Design(
+        settings={**said["settings"], **chosen},
+        rows=rows,
+        kind=kind,
+        draws=draws,
+        draw_seed=whole(draw_seed, "--design-seed", 0),
+        seeds=read_seeds(given["--seeds"] or str(said.get("seeds", 1))),
+    )
+    options = Options(
+        quick=given["--quick"] or said.get("quick") is True, engine=given["--engine"] or said.get("engine", ENGINES[0])
+    )
+    for note in import_brian2():
+        say(f"note: {note}", sys.stderr)
+    experiment = load_experiment(target)
+    target = str(experiment.script) if experiment.script is not None else target
+    if given["--out"]:
+        path = Path(given["--out"]).expanduser().absolute()
+        return require_fitting(plan(path, target, experiment, design, options, command))
+    # The same sweep is gone on with; the place of another is left alone.
+    first = Path("results").absolute() / f"{experiment.name}-sweep{'-quick' if options.quick else ''}"
+    sweep = plan(first, target, experiment, design, options, command)
+    numbered = (replace(sweep, path=first.with_name(f"{first.name}-{k}")) for k in itertools.count(2))
+    return next(one for one in itertools.chain([sweep], numbered) if fits(one))
+
+
+def _again(sweep: Sweep) -> str:
+    return f"`cortwin sweep {shlex.quote(shown(sweep.path))}`"
+
+
+def _say_stale(number: int) -> None:
+    if number:
+        say(f"note: {number} stale points of other code or another design lie beside, and are not used", sys.stderr)
+
+
+def _say_end(sweep: Sweep, done: Done) -> None:
+    from cortwin.sweep.folder import FAILED, FINISHED, failure_of
+
+    place = shown(sweep.path)
+    finished, failed = done.after.count(FINISHED), done.after.count(FAILED)
+    before = done.before.count(FINISHED)
+    now = f" ({before} of them before)" if before else ""
+    say(f"{place}: {finished} of {len(sweep.points)} points are finished{now}, in {done.seconds:.1f} s; "
+        f"`cortwin collect {shlex.quote(place)}` makes one table of them")
+    if failed:
+        broken = [point for point in sweep.points if done.after.states[point.name] == FAILED]
+        for point in broken[:SHOWN_FAILURES]:
+            say(f"failed: {point}: {failure_of(sweep.place(point))}; {shown(sweep.place(point))}", sys.stderr)
+        raise RunFailed(
+            f"{failed} of {len(sweep.points)} points failed; {_again(sweep)} repeats them and nothing else"
+        )
