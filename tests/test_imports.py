@@ -22,7 +22,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("doctor",),
-    ("faults", "study", "sweep"),
+    ("faults", "provenance", "study", "sweep"),
     ("experiment",),
     ("report",),
     ("run_directory",),

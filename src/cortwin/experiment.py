@@ -227,6 +227,28 @@ def load_experiment(target: str) -> Experiment:
     )
 
 
+def load_experiment_of(finished: FinishedRun, script: str = "") -> Experiment:
+    """Import the experiment of a finished run.
+
+    Parameters
+    ----------
+    finished : the run
+    script : where its own script is now, if it has moved
+
+    Raises
+    ------
+    CortwinError
+        If the script is gone, or the experiment cannot be imported.
+    """
+    script = script or finished.manifest.get("script", {}).get("path", "")
+    if not script:
+        return load_experiment(finished.manifest["experiment"])
+    path = Path(script).expanduser().absolute()
+    if not path.is_file():
+        raise CortwinError(f"the script {path} is gone: say where it is with --script FILE")
+    return load_experiment(str(path))
+
+
 def execute(
     experiment: Experiment,
     values: Mapping[str, Any],

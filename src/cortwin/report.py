@@ -54,11 +54,63 @@ def write_report(
     CortwinError
         If a section names a metric, table or drawing that does not exist.
     """
+    made = f"Seed {facts['seed']} · engine {facts['engine']} · cortwin {facts['versions']['cortwin']}"
+    if git := facts["git"]:
+        made += f" · revision {git['revision'][:10]}{' with changes' if git['modified'] else ''}"
+    _write_page(
+        folder, facts, results, drawings, sections, kind="experiment", title=summary, made=made,
+        parameters=result_files.read_json(folder / PARAMETERS), timings=_timings(folder),
+    )  # fmt: skip
+
+
+def write_comparison(
+    folder: Path,
+    facts: Mapping[str, Any],
+    results: Results,
+    drawings: Sequence[Drawing],
+    sections: Sequence[Section],
+    *,
+    kind: str,
+    title: str,
+    made: str,
+) -> None:
+    """Write a page over several runs, in the same hand as the report of one.
+
+    Parameters
+    ----------
+    folder : where the figures lie
+    facts : of the page itself: `manifest.origin`, with ``experiment``, ``quick`` and ``records``
+    results : tables, and metrics if there are any
+    drawings, sections : what to show
+    kind, title, made : words above the page: what it is, its title, and which runs it is made of
+
+    Raises
+    ------
+    CortwinError
+        If a section names a metric, table or drawing that does not exist.
+    """
+    _write_page(
+        folder, facts, results, drawings, sections, kind=kind, title=title, made=made, parameters=None, timings=[]
+    )
+
+
+def _write_page(
+    folder: Path,
+    facts: Mapping[str, Any],
+    results: Results,
+    drawings: Sequence[Drawing],
+    sections: Sequence[Section],
+    *,
+    kind: str,
+    title: str,
+    made: str,
+    parameters: Mapping[str, Any] | None,
+    timings: Sequence[tuple[str, float]],
+) -> None:
     import jinja2
     from markupsafe import Markup
 
-    parameters = result_files.read_json(folder / PARAMETERS)
-    numbers = _Numbers(results, parameters)
+    numbers = _Numbers(results, parameters or {})
     figures = {drawing.name: _figure(folder, drawing, numbers) for drawing in drawings}
     counter = _Counter()
     shown = [_section(section, figures, results, numbers, counter) for section in sections]
@@ -71,13 +123,15 @@ def write_report(
     )
     style = (Path(__file__).parent / STYLE).read_text(encoding="utf-8")
     page = environment.get_template(TEMPLATE).render(
-        title=summary.removesuffix(".") or facts["experiment"],
+        kind=kind,
+        title=title.removesuffix(".") or facts["experiment"],
+        made=made,
         facts=facts,
         command=shlex.join(facts["command"]),
         parameters=parameters,
         sections=shown,
         metrics=[(name, numbers.cell(name, 6)) for name in sorted(results.metrics)],
-        timings=[(name, f"{seconds:.2f}") for name, seconds in _timings(folder)],
+        timings=[(name, f"{seconds:.2f}") for name, seconds in timings],
         versions=facts["versions"],
         records={name: _words(value) for name, value in sorted(facts["records"].items())},
         memory=_gibibytes(facts["machine"].get("memory_bytes")),

@@ -11,7 +11,15 @@ from typing import NoReturn
 
 import typer
 
-from cortwin.cli import finished, installation, listing, recording, run, sweep  # noqa: F401 - each registers its commands
+from cortwin.cli import (  # noqa: F401 - each registers its commands
+    finished,
+    installation,
+    listing,
+    provenance,
+    recording,
+    run,
+    sweep,
+)
 from cortwin.cli.app import BAD_INPUT, FAILURE, Call, app
 from cortwin.cli.output import discard_output, prepare_streams, say_error
 from cortwin.cli.threads import THREAD_VARIABLES

@@ -11,7 +11,6 @@ import typer
 
 from cortwin.cli.app import FAILURE, app
 from cortwin.cli.output import make_console, say, say_error, shown
-from cortwin.errors import CortwinError
 
 
 @app.command("show")
@@ -51,16 +50,13 @@ def _figures(
     script: Annotated[str, typer.Option(metavar="FILE", help="Where the run's own script is now.")] = "",
 ) -> None:
     """Draw figures and report again, without running."""
-    from cortwin.experiment import load_experiment, redraw
-    from cortwin.manifest import hash_of
+    from cortwin.experiment import load_experiment_of, redraw
     from cortwin.run_directory import open_run
 
     finished = open_run(Path(directory))
+    experiment = load_experiment_of(finished, script)
     recorded = finished.manifest.get("script")
-    target = script or (recorded["path"] if recorded else finished.manifest["experiment"])
-    if recorded and not Path(target).is_file():
-        raise CortwinError(f"the script {target} is gone: say where it is with --script FILE")
-    if recorded and hash_of(Path(target)) != recorded["sha256"]:
-        say(f"note: {target} was changed since the run", sys.stderr)
-    names = redraw(finished, load_experiment(str(Path(target).absolute()) if recorded else target))
+    if recorded and experiment.sources["experiment"] != recorded["sha256"]:
+        say(f"note: {experiment.script} was changed since the run", sys.stderr)
+    names = redraw(finished, experiment)
     say(f"{shown(finished.path)}: drew {', '.join(names) or 'nothing'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from cortwin import catalogue
 from cortwin.cli.app import Call, app
 from cortwin.cli.output import make_console, say, shown
-from cortwin.cli.threads import THREAD_VARIABLES
+from cortwin.cli.threads import threads_in_words
 from cortwin.cli.values import given_values, positive, whole
 from cortwin.errors import CortwinError
 
@@ -75,8 +74,7 @@ def _run(
         return
     given = given_values(settings or [], context.args, experiment)
     values = resolve(experiment.declared, given, quick=quick)
-    left = [f"{variable}={os.environ[variable]}" for variable in THREAD_VARIABLES if variable not in call.threads_fixed]
-    run.record("threads", f"BLAS fixed to 1{' except as the user set them: ' + ', '.join(left) if left else ''}")
+    run.record("threads", threads_in_words(call.threads_fixed))
     target = destination(Path(out) if out else None, f"{experiment.name}-seed{run.seed}{'-quick' if quick else ''}")
     if limit is not None:
         call.guard.stop_after(limit)

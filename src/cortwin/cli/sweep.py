@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shlex
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,6 +57,18 @@ def _sweep(
         str, typer.Option(metavar="N", help="Worker processes; default 2. Results do not depend on it.")
     ] = "",
     timeout: Annotated[str, typer.Option(metavar="SECONDS", help="Limit for one point.")] = "",
+    scheduler: Annotated[
+        str, typer.Option(metavar="tcp://HOST:PORT", help="Compute on the Dask cluster of this scheduler.")
+    ] = "",
+    jobqueue: Annotated[
+        str,
+        typer.Option(
+            metavar="slurm|pbs|...|FILE", help="Ask a batch system for --jobs workers, as dask_jobqueue is configured."
+        ),
+    ] = "",
+    results: Annotated[
+        str, typer.Option(metavar="shared|dask", help="How a cluster's results come: a shared file system, or Dask.")
+    ] = "",
     figures: Annotated[
         bool, typer.Option("--figures/--no-figures", help="Figures and report of every point at once; default no.")
     ] = False,
@@ -70,21 +84,48 @@ def _sweep(
     call: Call = context.obj
     limit = positive(timeout, "--timeout") if timeout else None
     workers = whole(jobs, "--jobs", 1) if jobs else default_jobs()
+    if results and not (scheduler or jobqueue):
+        raise CortwinError("--results is for a cluster: add --scheduler or --jobqueue")
+    if scheduler and (jobs or jobqueue):
+        raise CortwinError(f"a running scheduler has its workers: leave out {'--jobs' if jobs else '--jobqueue'}")
     given = {"--set": settings, "--design": design, "--design-seed": design_seed, "--seeds": seeds}
     given |= {"--quick": quick, "--engine": engine, "--out": out}
     sweep = _plan(what, given, call.command)
-    backend: Backend = here(workers, limit)
     before = status(sweep)
     _say_stale(len(before.stale))
     call.guard.cleanups += [kill_children, lambda: clear_workplaces(sweep.path)]
     try:
-        with Display(sweep.title, len(sweep.points), before.count(FINISHED)) as display:
+        with contextlib.ExitStack() as stack:
+            backend = here(workers, limit)
+            if scheduler or jobqueue:
+                backend = stack.enter_context(_cluster(scheduler, jobqueue, workers, results or "shared", limit))
+            display = stack.enter_context(Display(sweep.title, len(sweep.points), before.count(FINISHED)))
             done = run_sweep(sweep, display, backend, figures=figures)
     except (KeyboardInterrupt, RunFailed):
         finished = status(sweep).count(FINISHED)
         say(f"{finished} of {len(sweep.points)} points are finished; go on with {_again(sweep)}", sys.stderr)
         raise
     _say_end(sweep, done)
+
+
+@contextlib.contextmanager
+def _cluster(scheduler: str, jobqueue: str, jobs: int, results: str, limit: float | None) -> Iterator[Backend]:
+    """Reach a cluster, so that one that is not there is told before anything begins."""
+    from cortwin.parameters import nearest
+    from cortwin.sweep.cluster import RESULTS, connect, through_dask
+    from cortwin.sweep.jobqueue import start
+
+    if results not in RESULTS:
+        raise CortwinError(f"--results {results}: there is no such way{nearest(results, RESULTS)}")
+    if scheduler:
+        connect(scheduler).close()
+        yield through_dask(lambda timeout: connect(scheduler, timeout), results, limit)
+        return
+    cluster = start(jobqueue, jobs)
+    try:
+        yield through_dask(lambda timeout: connect(cluster, timeout), results, limit)
+    finally:
+        cluster.close(timeout=5)
 
 
 def _plan(what: str, given: dict[str, Any], command: list[str]) -> Sweep:
