@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shlex
-import stat
 import subprocess
 import sys
 import threading
@@ -17,8 +16,9 @@ from brian2 import ms
 
 from cortwin import cpp
 from cortwin.builder import Layout, arrays
-from cortwin.cpp import cache, compiler, doctor, launcher, program
+from cortwin.cpp import cache, checks, compiler, doctor, launcher, program
 from cortwin.errors import CortwinError, RunFailed
+from cortwin.faults import wrapped
 from cortwin.models import elman, lif
 
 pytestmark = pytest.mark.cpp
@@ -167,65 +167,178 @@ def test_a_missing_static_array_builds_anew(built):
     cpp.run(again, data)
 
 
-def test_a_blow_up_is_noticed(built):
-    found, data = built
-    with pytest.raises(RunFailed, match="not finite"):
-        cpp.run(
-            found,
-            {
-                **data,
-                "cortex.x": np.full_like(data["cortex.x"], 1.7e308),
-                "cortex.b": -np.full_like(data["cortex.b"], 1.7e308),
-            },
-        )
+@pytest.fixture(scope="module")
+def spiking():
+    """Return the compiled recurrent LIF network and its numbers: some spikes in 0.2 s."""
+    layout = replace(LAYOUT, dt=1e-4, spikes=True)
+    model, generator = lif.model(), np.random.default_rng(0)
+    values = lif.initial(generator, 2, 5)._asdict()
+    return cpp.build(model, "spiking", layout), arrays(model, "spiking", layout, values, np.zeros((2, 20, 2)))
 
 
-def fake(found, folder, script):
-    """Return the program with another executable, which stands for one that goes wrong."""
-    executable = folder / "main"
-    # Through the shell, as pip does it: the path of an interpreter may hold a space, and a first line #! cannot.
-    executable.write_text(f"#!/bin/sh\n'''exec' \"{sys.executable}\" \"$0\" \"$@\"\n' '''\n{script}")
-    executable.chmod(executable.stat().st_mode | stat.S_IXUSR)
-    (folder / "static_arrays").mkdir(exist_ok=True)
-    return replace(found, folder=folder)
+@pytest.mark.parametrize(
+    ("large", "words"),
+    [(1e30, r"numbers of \S+\.\w+ are not finite or beyond"), (1e9, "not finite or beyond 1e\\+100")],
+)
+@pytest.mark.failure("row 7: NaN, or 1e206, is told once per process")
+def test_a_blow_up_is_noticed_in_every_run(large, words):
+    """An eigenvalue of 1e29 leaves the range of float64 within 12 steps, one of 1e8 stays below 1e160 in 20."""
+    model = elman.model("relu")
+    program = cpp.build(model, "rate", LAYOUT)
+    wild = numbers(0, model)[0]._replace(W_rec=large * np.eye(5), x0=np.ones(5))
+    data = arrays(model, "rate", LAYOUT, wild._asdict(), np.zeros((2, 20, 2)))
+    for _ in range(2):
+        with pytest.raises(RunFailed, match=words):
+            cpp.run(program, data)
 
 
-RUN_REAL = "import subprocess, sys; subprocess.run([{real!r}, *sys.argv[1:]], check=True)\n"
+@pytest.mark.failure("row 8: the reset hides a blow-up")
+def test_a_blow_up_that_a_reset_hides_is_counted(spiking):
+    """Four of five neurons spike at once; their jumps add up to 3.6e100 in the fifth, which spikes and is put back."""
+    program, data = spiking
+    jumps = np.zeros((2, 5, 5))  # (trial, source, target)
+    jumps[:, :4, 4] = 9e99
+    wild = {**data, "recurrence.w": jumps.ravel(), "cortex.v": np.tile([2.0, 2.0, 2.0, 2.0, 0.0], 2)}
+    with pytest.raises(
+        RunFailed, match=r"cortex: the states of 2 of 10 neurons were not finite or beyond .* in 2 steps"
+    ):
+        cpp.run(program, wild)
+
+
+# Run the program, then put other bytes into one of its results.
+RUN = "subprocess.run(REAL, check=True)\n"
+SPOIL = RUN + "f = next(pathlib.Path('results').glob({!r} + '*')); f.write_bytes({})"
 
 
 def spoil(result, content):
-    """Run the program, then put other bytes into one of its results."""
-    found = f"next(pathlib.Path('results').glob('{result}*'))"
-    return RUN_REAL + f"import pathlib; f = {found}; f.write_bytes({content})"
+    return SPOIL.format(result, content)
 
 
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed, mostly by the system for lack of memory"),
-        ("import os; os.abort()", "SIGABRT"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", "another processor"),
+        pytest.param(
+            "os.kill(os.getpid(), signal.SIGKILL)",
+            "killed, mostly by the system for lack of memory",
+            marks=pytest.mark.failure("row 6: the program is killed"),
+        ),
+        pytest.param("os.abort()", "SIGABRT", marks=pytest.mark.failure("running: the program crashes")),
+        pytest.param(
+            "os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV", marks=pytest.mark.failure("running: the program crashes")
+        ),
+        pytest.param(
+            "os.kill(os.getpid(), signal.SIGILL)",
+            "another processor",
+            marks=pytest.mark.failure("running: a program for another processor"),
+        ),
         ("raise SystemExit(3)", "exit status 3"),
         ("pass", "is missing: is the disk full"),
-        (spoil("_dynamic_array_recorded_cortex_x", "f.read_bytes()[:-8]"), r"not a multiple|not \d+ numbers"),
+        (spoil("_dynamic_array_recorded_cortex_x", "f.read_bytes()[:-8]"), r"recorded_cortex\.x has \d+ bytes instead"),
+        (spoil("_dynamic_array_recorded_cortex_t", "f.read_bytes()[:-8]"), r"recorded_cortex\.t has \d+ bytes instead"),
+        (spoil("_dynamic_array_recurrence_w", "f.read_bytes() + bytes(8)"), r"recurrence\.w has \d+ bytes instead"),
         (spoil("_array_simulation_clock_t_", "bytes(8)"), r"stopped at 0\.0 s instead of"),
         (spoil("_array_cortex_b_", "bytes(len(f.read_bytes()))"), r"did not use the cortex\.b"),
-        (RUN_REAL + "print('Error writing output file')", "complained: Error writing"),
-        (RUN_REAL + "print('Error writing', *9 * ['done'], sep=chr(10))", "complained: Error writing"),
+        (spoil("read_back", "f.read_bytes()[:-8]"), r"did not use the \w+\.\w+ that it was given"),
+        (spoil("_array_cortex_drive_", "b'\\xff' * len(f.read_bytes())"), r"numbers of cortex\.drive are not finite"),
+        (RUN + "print('Error writing output file')", "complained: Error writing"),
+        (RUN + "print('Error writing', *9 * ['done'], sep=chr(10))", "complained: Error writing"),
     ],
 )  # fmt: skip
 def test_a_run_that_goes_wrong_gives_no_results(built, tmp_path, script, words):
     found, data = built
-    broken = fake(found, tmp_path, script.replace("{real!r}", repr(str(found.executable))))
-    (tmp_path / "static_arrays").rmdir()
-    (tmp_path / "static_arrays").symlink_to(found.folder / "static_arrays")
     with pytest.raises(RunFailed, match=words):
-        cpp.run(broken, data)
+        cpp.run(wrapped(found, tmp_path, script), data)
+
+
+@pytest.mark.parametrize(
+    ("result", "content"),
+    [
+        ("_dynamic_array_spikes_i", "f.read_bytes()[:-4]"),
+        ("_dynamic_array_spikes_t", "f.read_bytes()[:-8]"),
+        ("_array_spikes_N", "(1).to_bytes(4, 'little')"),
+        ("_array_spikes_count", "bytes(len(f.read_bytes()))"),
+    ],
+)
+def test_spikes_that_do_not_add_up_are_noticed(spiking, tmp_path, result, content):
+    found, data = spiking
+    assert cpp.run(found, data)["spikes.t"].size > 30
+    with pytest.raises(RunFailed, match="the spikes do not add up"):
+        cpp.run(wrapped(found, tmp_path, spoil(result, content)), data)
+
+
+@pytest.mark.failure("row 4: the disk fills while results are written")
+@pytest.mark.failure("running: the disk fills while results are written")
+def test_a_disk_that_fills_is_noticed(spiking, tmp_path):
+    """A limit on the size of files, its signal ignored: writing fails as on a full disk, and the program ends well."""
+    found, data = spiking
+    limit = "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n"
+    silent = (
+        limit + "raise SystemExit(subprocess.run(REAL, stderr=subprocess.DEVNULL, restore_signals=False).returncode)"
+    )
+    with pytest.raises(RunFailed, match=r"the result \S+ has \d+ bytes instead of \d+: is the disk full"):
+        cpp.run(wrapped(found, tmp_path, silent), data)
+
+
+@pytest.mark.failure("row 2: a file of a run argument is cut short")
+@pytest.mark.parametrize("script", ["os.truncate(f, 8)", "f.unlink()", "f.write_bytes(bytes(f.stat().st_size))"])
+def test_what_a_run_was_given_is_read_back(built, tmp_path, script):
+    """An initial state: it changes in the run, so that no result tells what it was."""
+    found, data = built
+    position = sorted(found.description["values"]).index("cortex.x")
+    spoilt = f"f = pathlib.Path('data/array_{position}')\n{script}\n"
+    silent = (
+        f"{spoilt}raise SystemExit(subprocess.run(REAL, stderr=subprocess.DEVNULL, restore_signals=False).returncode)"
+    )
+    with pytest.raises(RunFailed, match=r"did not use the cortex\.x that it was given"):
+        cpp.run(wrapped(found, tmp_path, silent), data)
+
+
+def test_the_checksum_is_that_of_a_slow_loop():
+    """In Python's own integers, whose size has no limit."""
+    for values in (np.array([0.0, -0.0, 1e-300, np.pi]), np.array([1, -2, 3], dtype=np.int32), np.zeros(0)):
+        words = [int.from_bytes(number.tobytes(), "little") for number in values]
+        assert checks.checksum(values) == sum(word * (2 * k + 1) for k, word in enumerate(words)) % 2**64
+
+
+@pytest.mark.failure("row 5: Ctrl+C in the middle of a run")
+def test_an_interrupted_program_is_noticed(tmp_path):
+    """Brian2's program stops at a step, writes what it has and ends with status 0."""
+    # Ten million steps, some seconds; each of the ten numbers of the input is held for a million of them.
+    layout = replace(LAYOUT, dt=1e-3, input_dt=1e3, input_steps=10, record_dt=1e3, trials=1)
+    model = elman.model()
+    _, _, data = numbers(0, model, layout)
+    interrupting = (
+        "import time\nstarted = subprocess.Popen(REAL)\n"
+        "while not pathlib.Path('results/read_back').exists(): pass\n"
+        "time.sleep(0.3)\nstarted.send_signal(signal.SIGINT)\nraise SystemExit(started.wait())"
+    )
+    with pytest.raises(RunFailed, match=r"bytes instead of|stopped at \S+ s instead of 10000"):
+        cpp.run(wrapped(cpp.build(model, "rate", layout), tmp_path, interrupting), data)
+
+
+@pytest.mark.failure("running: out of memory")
+def test_a_program_that_needs_too_much_memory_is_ended(built, tmp_path):
+    found, data = built
+    # The limit is set while the interpreter starts, which needs less.
+    greedy = wrapped(
+        found,
+        tmp_path,
+        "import time; time.sleep(0.5)\ntry: bytearray(2**40)\nexcept MemoryError: print('bad_alloc'); os.abort()",
+    )
+    with pytest.raises(RunFailed, match="asked for more memory than the 2 GiB left to it"):
+        cpp.run(greedy, data, memory=2**31)
+
+
+def test_a_failed_run_keeps_the_end_of_what_was_said(built, tmp_path):
+    found, data = built
+    with pytest.raises(RunFailed) as failed:
+        cpp.run(wrapped(found, tmp_path, "print(*range(1000), sep='\\n'); raise SystemExit(3)"), data)
+    assert failed.value.log.splitlines() == [str(k) for k in range(950, 1000)]
 
 
 def test_a_run_that_hangs_is_killed(built, tmp_path):
     found, data = built
-    broken = fake(found, tmp_path, "import time; time.sleep(600)")
+    broken = wrapped(found, tmp_path, "import time; time.sleep(600)")
     started = time.perf_counter()
     with pytest.raises(RunFailed, match=r"stopped after 0\.3 s"):
         cpp.run(broken, data, timeout=0.3)

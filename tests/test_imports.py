@@ -37,6 +37,7 @@ LAYERS = (
     ("builder", "ensemble"),
     ("model",),
     ("equations",),
+    ("blow_ups",),
     ("figures",),
     ("tasks", "analysis"),
     ("activity", "errors", "cortwin"),

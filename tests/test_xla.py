@@ -238,6 +238,25 @@ def test_a_boolean_refractory_condition():
     assert_same_as_brian2(Network(cells, SpikeMonitor(cells)), 0.02, minimum_spikes=2)
 
 
+def test_code_that_runs_regularly():
+    """In slots before and after the update, at steps of its own, on integers and on what is refractory."""
+    cells = NeuronGroup(
+        4,
+        "dv/dt = (2 - v)/(10*ms) : 1 (unless refractory)\nhigh : integer",
+        threshold="v > 1",
+        reset="v = 0",
+        refractory=2 * ms,
+        method="exact",
+        name="cells",
+    )
+    cells.v = [0.0, 0.3, 0.6, 0.9]
+    cells.run_regularly("high += 1 - int(abs(v) < 0.8)", when="after_groups")
+    cells.run_regularly("v = v - 0.0625", dt=1 * ms)
+    network = Network(cells, StateMonitor(cells, ("v", "high"), record=True, name="trace"), SpikeMonitor(cells))
+    results = assert_same_as_brian2(network, 0.05, rtol=1e-12, minimum_spikes=4)
+    assert results["trace.high"][-1].min() > 0
+
+
 def test_synapses_that_learn():
     """Pathways that change synaptic variables: pair-based STDP with clock-driven traces, weights clipped."""
     rng = np.random.default_rng(5)

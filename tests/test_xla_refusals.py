@@ -79,10 +79,12 @@ def event_driven():
     return [group, synapses]
 
 
-def run_regularly():
+def regularly_through_an_index():
     group = cells()
-    group.run_regularly("v = v + 0.125", dt=1 * ms)
-    return [group]
+    synapses = Synapses(group, group, name="syn")
+    synapses.connect()
+    synapses.run_regularly("v_post = v_post + 0.125", dt=1 * ms)
+    return [group, synapses]
 
 
 def network_operation():
@@ -200,7 +202,7 @@ def clocks_that_do_not_fit():
         ),
         (custom_event, r"cells: the event 'crossing' \('v > 0.5'\)"),
         (event_driven, r"syn: the event-driven equation 'da/dt = "),
-        (run_regularly, r"cells_run_regularly: .* does not cover CodeRunner \(its code: 'v = v \+ 0.125'\)"),
+        (regularly_through_an_index, r"syn_run_regularly: 'v_post \+= 0.125' writes 'v_post' through an index"),
         (network_operation, r"operation: .* does not cover NetworkOperation"),
         (poisson_input, r"poissoninput: .* does not cover PoissonInput"),
         (poisson_group, r"source: .* does not cover PoissonGroup"),

@@ -18,9 +18,10 @@ import numpy as np
 from brian2.devices.device import reset_device
 from numpy.typing import NDArray
 
+from cortwin.blow_ups import COUNTER, LARGEST
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
-from cortwin.model import OWNERS, STIMULUS, Model, Pathway, Writing, check_array
+from cortwin.model import OWNERS, STIMULUS, Model, Pathway, Population, Writing, check_array
 
 # Brian2's own tolerance for a duration that is a multiple of dt.
 MULTIPLE_TOLERANCE = 1e-4
@@ -155,7 +156,8 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
     -------
     brian2.Network with one object per population and pathway, named as in the page; a StateMonitor
     ``recorded_POPULATION`` for each recorded population, whose sample k is the state at the time k record_dt; and a
-    SpikeMonitor ``spikes``.
+    SpikeMonitor ``spikes``. A population with a reset counts in ``blow_ups``, neuron by neuron, how often a state was
+    not finite or beyond `LARGEST` before the reset could hide it.
     """
     text = model.writing(writing)
     where = f"{model.name}, {writing} writing"
@@ -171,7 +173,8 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
     for position, (name, population) in enumerate(text.populations.items()):
         groups[name] = brian2.NeuronGroup(
             layout.trials * layout.sizes[population.size],
-            _with_links(population.equations, population.linked),
+            _with_links(population.equations, population.linked)
+            + (f"\n{COUNTER} : integer" if population.reset else ""),
             method=population.method,
             threshold=population.threshold,
             reset=population.reset,
@@ -181,6 +184,9 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
             order=position * room,
             name=name,
         )
+        if population.reset:
+            # Between the update and the threshold: the reset would put a potential that blew up back to rest.
+            groups[name].run_regularly(_counting(population), when="after_groups", name=f"{name}_{COUNTER}")
         for variable, target in population.linked.items():
             source, _, linked = target.partition(".")
             index = owner(layout, population.size, text.populations[source].size, f"{where}, {name}.{variable}")
@@ -275,6 +281,13 @@ def synaptic_events(model: Model, spikes: int, neurons: int) -> int:
     pathways = model.writing("spiking").pathways.values()
     recurrent = any(pathway.connect == "all_to_all" and pathway.source == pathway.target for pathway in pathways)
     return spikes * neurons if recurrent else spikes
+
+
+def _counting(population: Population) -> str:
+    """Return the statement that counts the states of a population that left the range in this step."""
+    states = [item for item in definitions(population.equations, "") if item.kind == "differential"]
+    # A comparison with NaN is false.
+    return f"{COUNTER} += " + " + ".join(f"1 - int(abs({item.name}) < {LARGEST}*({item.unit}))" for item in states)
 
 
 def _with_links(equations: str, linked: Mapping[str, str]) -> str:

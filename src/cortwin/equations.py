@@ -19,6 +19,7 @@ from brian2.core.namespace import DEFAULT_CONSTANTS
 from brian2.core.variables import Constant, Variable
 from brian2.parsing.expressions import parse_expression_dimensions
 
+from cortwin.blow_ups import COUNTER
 from cortwin.errors import CortwinError
 
 # The units that a text may state. Brian2 would evaluate any Python expression here; `volt**9**9**9` never returns.
@@ -213,7 +214,9 @@ def _lines(text: str) -> list[str]:
 
 
 def _check_name(name: str, where: str) -> None:
-    if name in KEYWORDS or name in DEFAULT_CONSTANTS or name in FUNCTIONS or name in UNITS:
-        raise CortwinError(f"{where}: '{name}' is a word of C++ or of Brian2 and cannot name a variable")
+    if name in {*KEYWORDS, *DEFAULT_CONSTANTS, *FUNCTIONS, *UNITS, COUNTER}:
+        raise CortwinError(
+            f"{where}: '{name}' is a word of C++ or of Brian2, or of cortwin's own, and cannot name a variable"
+        )
     if name.startswith("_") or name.endswith(("_pre", "_post")):
         raise CortwinError(f"{where}: the name '{name}' may not start with '_' or end with '_pre' or '_post'")

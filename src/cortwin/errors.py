@@ -6,4 +6,14 @@ class CortwinError(ValueError):
 
 
 class RunFailed(CortwinError):
-    """A simulation ended without results that can be believed."""
+    """A simulation ended without results that can be believed.
+
+    Parameters
+    ----------
+    message : one line
+    log : the last lines of what the program said
+    """
+
+    def __init__(self, message: str, log: str = ""):
+        super().__init__(message)
+        self.log = log

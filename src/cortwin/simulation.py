@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from cortwin import cpp, xla
 from cortwin.activity import activity
+from cortwin.blow_ups import COUNTER, require_in_range, require_none
 from cortwin.builder import MULTIPLE_TOLERANCE, Layout, arrays, interpreted, objects
-from cortwin.errors import CortwinError, RunFailed
+from cortwin.errors import CortwinError
 from cortwin.model import STIMULUS, Model
 
 ENGINES = ("cpp", "xla", "numpy")
@@ -194,7 +195,8 @@ def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDA
     if "spikes.raster" in found:
         trial, step, unit = np.nonzero(np.asarray(found["spikes.raster"]) > 0)
         results["spikes.i"], results["spikes.t"] = trial * layout.sizes["neurons"] + unit, step * layout.dt
-    return _finite(results)
+    _check(results, {name.partition(".")[0]: values for name, values in found.items() if name.endswith(f".{COUNTER}")})
+    return results
 
 
 def _interpret(model: Model, writing: str, layout: Layout, data: dict[str, NDArray]) -> dict[str, NDArray]:
@@ -209,16 +211,18 @@ def _interpret(model: Model, writing: str, layout: Layout, data: dict[str, NDArr
                 results[f"{part.name}.{variable}"] = np.asarray(getattr(part, variable)).T
         elif isinstance(part, brian2.SpikeMonitor):
             results["spikes.i"], results["spikes.t"] = np.asarray(part.i), np.asarray(part.t)
-    return _finite(results)
-
-
-def _finite(results: dict[str, NDArray]) -> dict[str, NDArray]:
-    for name, values in results.items():
-        if not np.isfinite(values).all():
-            raise RunFailed(
-                f"{np.count_nonzero(~np.isfinite(values))} numbers of {name} are not finite: is dt too large?"
-            )
+    groups = [part for part in network.objects if isinstance(part, brian2.NeuronGroup)]
+    spiking = [group for group in groups if COUNTER in group.variables]
+    _check(results, {group.name: group.variables[COUNTER].get_value() for group in spiking})
     return results
+
+
+def _check(results: Mapping[str, NDArray], counters: Mapping[str, Any]) -> None:
+    """Refuse what left the range; the C++ program is checked by its launcher."""
+    for name, values in results.items():
+        require_in_range(name, values)
+    for population, counts in counters.items():
+        require_none(population, np.asarray(counts))
 
 
 def _activity(model: Model, writing: str, layout: Layout, results: list[Any], inputs: xr.DataArray) -> xr.Dataset:

@@ -1,12 +1,14 @@
 """Run a compiled program in an empty folder of its own, and believe nothing before it is checked.
 
 Brian2's generated program reports most failures on its output only, or not at all; its exit status is 0 all the same.
+`cortwin.cpp.checks` says what is checked before and after.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -18,10 +20,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cortwin.cpp import checks
 from cortwin.cpp.program import Program
-from cortwin.errors import CortwinError, RunFailed
+from cortwin.errors import RunFailed
 
 COMPLAINTS = ("error", "could not", "cannot", "warning")
+NO_MEMORY = ("bad_alloc", "length_error", "Cannot allocate memory")
+LOG_TAIL = 50  # lines of a program's output that a failed run keeps
 SIGNALS = {
     signal.SIGSEGV: "it read memory that is not its own (SIGSEGV)",
     signal.SIGABRT: "it gave up, mostly for lack of memory (SIGABRT)",
@@ -30,11 +35,19 @@ SIGNALS = {
     signal.SIGBUS: "a file it reads was cut short, or the disk is full (SIGBUS)",
     signal.SIGTERM: "it was asked to end (SIGTERM)",
     signal.SIGINT: "it was interrupted (SIGINT)",
+    signal.SIGFPE: "it divided a whole number by zero (SIGFPE)",
+    signal.SIGXCPU: "it used up its limit of processor time (SIGXCPU)",
+    signal.SIGXFSZ: "a file it wrote grew beyond the limit for files (SIGXFSZ)",
 }
 
 
 def run(
-    program: Program, data: Mapping[str, NDArray], *, timeout: float | None = None, stop: threading.Event | None = None
+    program: Program,
+    data: Mapping[str, NDArray],
+    *,
+    timeout: float | None = None,
+    memory: int | None = None,
+    stop: threading.Event | None = None,
 ) -> dict[str, NDArray]:
     """Run one batch and return its results, checked.
 
@@ -43,6 +56,7 @@ def run(
     program : from `cortwin.cpp.program.build`
     data : array by Brian2's name, from `cortwin.builder.arrays`
     timeout : seconds after which the program is killed, None for no limit
+    memory : bytes that the program may ask for, None for no limit; there is none outside Linux
     stop : kills the program when it is set
 
     Returns
@@ -53,70 +67,93 @@ def run(
     Raises
     ------
     CortwinError
-        When a number that goes in is not finite or an array is missing.
+        When a number that goes in is not finite, an array is missing, or the program is not whole.
     RunFailed
         When anything about the run or its results cannot be believed; no result is returned then.
     """
-    description = program.description
-    _check_data(description, data)
+    checks.before(program, data)
     with _workplace() as folder:
         (folder / "static_arrays").symlink_to(program.folder / "static_arrays", target_is_directory=True)
         (folder / "results").mkdir()
         (folder / "data").mkdir()
         arguments = []
-        for number, (name, entry) in enumerate(sorted(description["values"].items())):
+        for number, (name, entry) in enumerate(sorted(program.description["values"].items())):
             file = Path("data") / f"array_{number}"
-            array = np.ascontiguousarray(data[name], dtype=entry["dtype"])
-            array.tofile(folder / file)
-            if (folder / file).stat().st_size != array.nbytes:
-                raise RunFailed(f"{name} could not be written whole: is the disk full?")
+            _write(folder / file, name, np.ascontiguousarray(data[name], dtype=entry["dtype"]))
             arguments.append(f"{name}={file}")
-        _execute([str(program.executable), "--results_dir", "results/", *arguments], folder, timeout, stop)
-        return _results(description, data, folder / "results")
-
-
-def _check_data(description: Mapping, data: Mapping[str, NDArray]) -> None:
-    for name in description["values"]:
-        if name not in data:
-            raise CortwinError(f"no array is given for {name}")
-        if not np.isfinite(data[name]).all():
-            raise CortwinError(f"{name} holds {np.count_nonzero(~np.isfinite(data[name]))} numbers that are not finite")
-
-
-def _execute(command: list[str], folder: Path, timeout: float | None, stop: threading.Event | None) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LC_ALL": "C"}
-    # A group of its own: Ctrl+C reaches the Python process alone, which then ends this one.
-    with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        command = [str(program.executable), "--results_dir", "results/", *arguments]
+        log = _execute(command, folder, timeout, memory, stop)
         try:
+            return checks.after(program, data, folder / "results")
+        except RunFailed as failed:
+            failed.log = log
+            raise
+
+
+def _write(file: Path, name: str, array: NDArray) -> None:
+    try:
+        array.tofile(file)
+    except OSError as error:
+        raise RunFailed(f"{name} could not be written to {file.parents[1]}: {error.strerror or error}") from error
+    if file.stat().st_size != array.nbytes:
+        raise RunFailed(f"{name} could not be written whole to {file.parents[1]}: {checks.FULL}")
+
+
+def _execute(
+    command: list[str], folder: Path, timeout: float | None, memory: int | None, stop: threading.Event | None
+) -> str:
+    """Run the program to its end and return the last lines of what it said; its other failures are raised."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LC_ALL": "C"}
+    # A group of its own: Ctrl+C reaches the Python process alone, which then ends this one and all that it started.
+    with open(folder / "log", "wb") as log:
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise RunFailed(
+                f"{command[0]} does not start ({error.strerror}); `cortwin cache --clear` builds it anew"
+            ) from error
+        try:
+            if memory is not None and hasattr(resource, "prlimit"):
+                # It may be over already.
+                with contextlib.suppress(ProcessLookupError):
+                    resource.prlimit(process.pid, resource.RLIMIT_AS, (memory, memory))
             status = _wait(process, timeout, stop)
         finally:
-            if process.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     said = (folder / "log").read_text(errors="replace").strip().splitlines()
-    tail = said[-3:]
+    kept = "\n".join(said[-LOG_TAIL:])
     if status is None:
-        raise RunFailed(f"the simulation was stopped after {timeout} s" if timeout else "the simulation was stopped")
-    if status != 0:
-        words = (
-            SIGNALS.get(signal.Signals(-status), signal.Signals(-status).name)
-            if status < 0
-            else f"exit status {status}"
+        raise RunFailed(
+            f"the simulation was stopped after {timeout} s" if timeout else "the simulation was stopped", kept
         )
-        raise RunFailed(f"the simulation failed: {words}" + (f"; its last words: {' / '.join(tail)}" if tail else ""))
+    if status != 0:
+        raise RunFailed(_words(status, said, memory), kept)
     for line in said:
         if any(word in line.lower() for word in COMPLAINTS):
-            raise RunFailed(f"the simulation ended but complained: {line}")
+            raise RunFailed(f"the simulation ended but complained: {line}", kept)
+    return kept
+
+
+def _words(status: int, said: list[str], memory: int | None) -> str:
+    """Say how a program ended that did not end well."""
+    if memory is not None and any(word in line for line in said for word in NO_MEMORY):
+        return f"the simulation asked for more memory than the {memory / 2**30:.3g} GiB left to it: use smaller sizes"
+    words = f"exit status {status}"
+    if status < 0:
+        number = signal.Signals(-status)
+        words = SIGNALS.get(number, number.name)
+    tail = " / ".join(said[-3:])
+    return f"the simulation failed: {words}" + (f"; its last words: {tail}" if tail else "")
 
 
 def _wait(process: subprocess.Popen, timeout: float | None, stop: threading.Event | None) -> int | None:
@@ -129,51 +166,6 @@ def _wait(process: subprocess.Popen, timeout: float | None, stop: threading.Even
             waited += pause
         if (timeout is not None and waited >= timeout) or (stop is not None and stop.is_set()):
             return None
-
-
-def _results(description: Mapping, data: Mapping[str, NDArray], folder: Path) -> dict[str, NDArray]:
-    def load(entry: Mapping) -> NDArray:
-        return np.fromfile(folder / entry["file"], dtype=entry["dtype"])
-
-    for file, dtype, size in description["arrays"]:
-        path = folder / file
-        if not path.is_file():
-            raise RunFailed(f"the result {file} is missing: is the disk full?")
-        bytes_found, item = path.stat().st_size, np.dtype(dtype).itemsize
-        if bytes_found % item or (size is not None and bytes_found != size * item):
-            raise RunFailed(
-                f"the result {file} has {bytes_found} bytes, not {size} numbers of {item}: is the disk full?"
-            )
-        if np.dtype(dtype).kind == "f":
-            values = np.fromfile(path, dtype=dtype)
-            bad = np.count_nonzero(~np.isfinite(values))
-            if bad:
-                raise RunFailed(
-                    f"{bad} of {values.size} numbers in {file} are not finite: is dt too large or a weight too strong?"
-                )
-    reached = float(load(description["clock"])[0])
-    if abs(reached - description["end"]) > 1e-9 * max(1.0, description["end"]):
-        raise RunFailed(f"the simulation stopped at {reached} s instead of {description['end']} s")
-    for name, entry in description["values"].items():
-        if entry["constant"] and not np.array_equal(load(entry), np.asarray(data[name], dtype=entry["dtype"]).ravel()):
-            raise RunFailed(f"the simulation did not use the {name} that it was given")
-    results = {name: load(entry) for name, entry in description["results"].items()}
-    for name in list(results):
-        monitor, _, variable = name.partition(".")
-        if not monitor.startswith("recorded_"):
-            continue
-        samples = description["samples"] + 1
-        if variable == "t" and results[name].size != samples:
-            raise RunFailed(f"{monitor} holds {results[name].size} samples, expected {samples}: is the disk full?")
-        if variable not in ("t", "N", "i"):
-            if results[name].size % samples:
-                raise RunFailed(f"{name} holds {results[name].size} numbers, not a multiple of {samples} samples")
-            results[name] = results[name].reshape(samples, -1)
-    if "spikes.N" in results:
-        counts = {"N": int(results["spikes.N"][0]), "i": results["spikes.i"].size, "t": results["spikes.t"].size}
-        if len(set(counts.values())) != 1:
-            raise RunFailed(f"the spikes do not add up: {counts}: is the disk full?")
-    return results
 
 
 @contextlib.contextmanager

@@ -22,11 +22,12 @@ from brian2.core.variables import ArrayVariable, DynamicArrayVariable
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices, reset_device, set_device
 
-from cortwin.builder import Layout, objects
+from cortwin.blow_ups import COUNTER
+from cortwin.builder import Layout, connections, objects
 from cortwin.cpp import cache, compiler
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
-from cortwin.model import STIMULUS, Model
+from cortwin.model import STIMULUS, Model, Writing
 
 
 class CortwinDevice(CPPStandaloneDevice):
@@ -34,6 +35,25 @@ class CortwinDevice(CPPStandaloneDevice):
 
 
 all_devices["cortwin"] = CortwinDevice()
+
+
+# What the program found in its memory when it began: a line for each array that it was given, name and checksum.
+READ_BACK = "read_back"
+# Brian2 ignores a run argument that it cannot read. A sum of 64-bit words, each times an odd number of its place, tells
+# an array from one that was not set, was cut short or has its numbers elsewhere; `cortwin.cpp.checks` repeats it.
+_CHECKSUM = """{
+    std::ofstream read_back(brian::results_dir + "%s");
+    auto checksum = [](const auto* values, std::size_t size) {
+        std::uint64_t sum = 0;
+        for (std::size_t k = 0; k < size; k++) {
+            std::uint64_t word = 0;
+            __builtin_memcpy(&word, values + k, sizeof(*values));
+            sum += word * (2 * k + 1);
+        }
+        return sum;
+    };
+%s
+}"""
 
 
 @dataclass(frozen=True)
@@ -73,8 +93,14 @@ def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: 
         network = objects(model, writing, layout)
         # One step more than the duration: the monitors record at the start of a step, and so see the last state too.
         network.run((layout.duration + layout.dt) * brian2.second, namespace={})
+        given = _given(device, network, model, writing)
+        # Between the run's arguments and the run there is no slot for code of our own.
+        ((_, lines),) = [queued for kind, queued in device.main_queue if kind == "run_network"]
+        lines.insert(lines.index("set_from_command_line(args);") + 1, _reading_back(device, given, layout))
         device.build(directory=str(folder), compile=False, run=False)
-        return _describe(device, network, model, writing, layout) | {"compiler": compiler.find().describe(profile)}
+        return _describe(device, network, given, model, writing, layout) | {
+            "compiler": compiler.find().describe(profile)
+        }
 
 
 def build_into(entry: Path, model: Model, writing: str, layout: Layout, profile: str) -> Program:
@@ -120,54 +146,97 @@ def _is_whole(entry: Path) -> bool:
         return False
 
 
-def _describe(device: Any, network: brian2.Network, model: Model, writing: str, layout: Layout) -> dict[str, Any]:
-    """Say which file holds which array: what can be set, what must come out and how large it is."""
+def _given(device: Any, network: brian2.Network, model: Model, writing: str) -> dict[str, Any]:
+    """Return the Brian2 variable of every array that the program is given, by its name; None for the timed input."""
     text = model.writing(writing)
     # A timed input that no equation uses is not part of the program.
-    values: dict[str, Any] = {
-        f"{STIMULUS}.values": {"dtype": "float64", "constant": False, "file": None}
-        for name in device.timed_arrays.values()
-        if STIMULUS in name
+    heard = STIMULUS in device.timed_arrays.values()
+    return ({f"{STIMULUS}.values": None} if heard else {}) | {
+        f"{name}.{variable}": network[name].variables[variable]
+        for name, part in (*text.populations.items(), *text.pathways.items())
+        for variable in part.values
     }
+
+
+def _reading_back(device: Any, given: dict[str, Any], layout: Layout) -> str:
+    """Return C++ that writes what the program holds of the arrays that it was given."""
+    lines = []
+    for name, variable in sorted(given.items()):
+        if variable is None:
+            where, size = f"{STIMULUS}_values", layout.input_steps * layout.trials * layout.inputs
+        elif isinstance(variable, DynamicArrayVariable):
+            where = device.get_array_name(variable, access_data=False)
+            where, size = f"{where}.data()", f"{where}.size()"
+        else:
+            where, size = device.get_array_name(variable, access_data=False), int(variable.size)
+        lines.append(f'    read_back << "{name} " << checksum({where}, {size}) << std::endl;')
+    return _CHECKSUM % (READ_BACK, "\n".join(lines))
+
+
+def _describe(
+    device: Any, network: brian2.Network, given: dict[str, Any], model: Model, writing: str, layout: Layout
+) -> dict[str, Any]:
+    """Say which file holds which array: what can be set, what must come out and how large it is."""
+    text = model.writing(writing)
     constants = {
         f"{name}.{item.name}"
         for name, part in (*text.populations.items(), *text.pathways.items())
         for item in definitions("\n".join(line for line in part.equations.splitlines() if "_post" not in line), name)
         if "constant" in item.flags
     }
-    for name, part in (*text.populations.items(), *text.pathways.items()):
-        for variable in part.values:
-            found = network[name].variables[variable]
-            values[f"{name}.{variable}"] = {
-                "dtype": np.dtype(found.dtype).name,
-                "constant": f"{name}.{variable}" in constants,
-                "file": device.get_array_filename(found),
-            }
+    values: dict[str, Any] = {
+        name: {"dtype": "float64", "constant": False, "file": None}
+        if variable is None
+        else {
+            "dtype": np.dtype(variable.dtype).name,
+            "constant": name in constants,
+            "file": device.get_array_filename(variable),
+        }
+        for name, variable in given.items()
+    }
     results = {}
     for part in network.objects:
         if isinstance(part, brian2.StateMonitor | brian2.SpikeMonitor):
-            for variable in ("t", "i", "N", *getattr(part, "record_variables", ())):
+            for variable in ("t", "i", "N", "count", *getattr(part, "record_variables", ())):
                 if variable in part.variables:
-                    found = part.variables[variable]
-                    results[f"{part.name}.{variable}"] = _file(device, found)
+                    results[f"{part.name}.{variable}"] = _file(device, part.variables[variable])
+    sizes = _dynamic_sizes(network, text, layout)
+    arrays = []
+    for variable in device.arrays:
+        if isinstance(variable, ArrayVariable):
+            name = f"{getattr(variable.owner, 'name', '')}.{variable.name}"
+            size = sizes.get(name) if isinstance(variable, DynamicArrayVariable) else int(variable.size)
+            arrays.append({"name": name, **_file(device, variable), "size": size})
     owner = next(iter(network[name].clock for name in text.populations))
-    arrays = [
-        [
-            device.get_array_filename(variable),
-            np.dtype(variable.dtype).name,
-            None if isinstance(variable, DynamicArrayVariable) else int(variable.size),
-        ]
-        for variable in device.arrays
-        if isinstance(variable, ArrayVariable)
-    ]
+    spiking = [name for name, population in text.populations.items() if population.reset]
     return {
         "values": values,
         "results": results,
         "arrays": arrays,
+        "counters": {name: _file(device, network[name].variables[COUNTER]) for name in spiking},
         "clock": _file(device, owner.variables["t"]),
+        "dt": layout.dt,
         "samples": layout.samples,
         "end": (round(layout.duration / layout.dt) + 1) * layout.dt,
     }
+
+
+def _dynamic_sizes(network: brian2.Network, text: Writing, layout: Layout) -> dict[str, int]:
+    """Return the sizes of the arrays that the program makes itself; nobody knows how many spikes there will be."""
+    sizes: dict[str, int] = {}
+    for name, pathway in text.pathways.items():
+        synapses = connections(pathway, text, layout, name)[0].size
+        sizes |= {f"{name}.{variable}": synapses for variable in network[name].variables}
+        sizes[f"{name}.N_outgoing"] = len(network[pathway.source])
+        sizes[f"{name}.N_incoming"] = len(network[pathway.target])
+        if pathway.delay is not None:
+            sizes[f"{name}.delay"] = 1
+    for part in network.objects:
+        if isinstance(part, brian2.StateMonitor):
+            samples = layout.samples + 1
+            sizes[f"{part.name}.t"] = samples
+            sizes |= {f"{part.name}.{variable}": samples * len(part.source) for variable in part.record_variables}
+    return sizes
 
 
 def _file(device: Any, variable: ArrayVariable) -> dict[str, Any]:

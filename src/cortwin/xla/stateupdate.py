@@ -1,9 +1,10 @@
-"""State updaters: one time step of the differential equations, as Brian2's chosen method writes it."""
+"""What runs for every element at every step: updates of the differential equations, and ``run_regularly``."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from brian2.groups.group import CodeRunner
 from brian2.groups.neurongroup import StateUpdater, SubexpressionUpdater
 from brian2.synapses.synapses import StateUpdater as SynapticStateUpdater
 
@@ -13,7 +14,7 @@ from cortwin.xla.environment import ELEMENT, SHARED, Block, Execution
 from cortwin.xla.registry import Operation, Values, translates
 
 
-@translates(StateUpdater, SynapticStateUpdater, SubexpressionUpdater)
+@translates(StateUpdater, SynapticStateUpdater, SubexpressionUpdater, CodeRunner)
 def state_updater(updater: Any, compilation: Compilation) -> Operation | None:
     """Run the update of every element of the group, all statements in order."""
     code = updated_code(updater, compilation)

@@ -1,0 +1,52 @@
+"""States that leave the range: what counts as a blow-up, and how one is found that a reset would hide."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cortwin.errors import RunFailed
+
+# In SI units no state of a network is larger; what is, has blown up, finite or not.
+LARGEST = 1e100
+# What `cortwin.builder` adds to a population with a reset: how often a state of each neuron had left the range.
+COUNTER = "blow_ups"
+CAUSES = "is dt too large or a weight too strong?"
+
+
+def out_of_range(values: NDArray) -> int:
+    """Return how many numbers are not finite, or so large that they soon will not be."""
+    # A comparison with NaN is false, whatever its sign.
+    return int(values.size - np.count_nonzero(np.abs(values) < LARGEST))
+
+
+def require_in_range(name: str, values: NDArray) -> None:
+    """Refuse results that left the range.
+
+    Raises
+    ------
+    RunFailed
+        Naming the array and how many of its numbers did.
+    """
+    if bad := out_of_range(values):
+        raise RunFailed(f"{bad} of {values.size} numbers of {name} are not finite or beyond {LARGEST:g}: {CAUSES}")
+
+
+def require_none(population: str, counts: NDArray) -> None:
+    """Refuse a run in which a state left the range, though the reset brought it back.
+
+    Parameters
+    ----------
+    population : name of the population
+    counts : steps in which a state of each neuron was out of range
+
+    Raises
+    ------
+    RunFailed
+        Saying how many neurons did, and in how many steps.
+    """
+    if bad := np.count_nonzero(counts):
+        raise RunFailed(
+            f"{population}: the states of {bad} of {counts.size} neurons were not finite or beyond {LARGEST:g} in "
+            f"{counts.sum()} steps, and the reset hid it: {CAUSES}"
+        )
