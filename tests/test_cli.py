@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -159,22 +160,36 @@ def test_bad_input_is_one_line(cortwin, tmp_path, words, message):
 @pytest.mark.parametrize(
     ("raised", "status", "message"),
     [
-        ("MemoryError()", 1, "error: not enough memory; use smaller sizes\n"),
-        ("OSError(28, 'No space left on device', 'x.nc')", 1, "error: No space left on device: x.nc\n"),
-        ("KeyError('a')", 1, "error: KeyError: 'a'; --debug shows where\n"),
-        ("ValueError('two\\nlines')", 2, "error: two lines\n"),
-        (
-            "KeyboardInterrupt()",
-            130,
-            "error: interrupted (Ctrl+C): nothing unfinished was kept, finished runs are untouched\n",
-        ),
-        ("__import__('cortwin').errors.RunFailed('signal 9')", 1, "error: signal 9\n"),
+        ("MemoryError()", 1, "error: not enough memory; use smaller sizes"),
+        ("OSError(28, 'No space left on device', 'x.nc')", 1, "error: No space left on device: x.nc"),
+        ("KeyError('a')", 1, "error: KeyError: 'a'; --debug shows where"),
+        ("ValueError('two\\nlines')", 2, "error: two lines"),
+        ("__import__('cortwin').errors.RunFailed('signal 9', 'last\\nwords')", 1, "error: signal 9"),
     ],
 )
 def test_failures_of_an_experiment_are_one_line(cortwin, tmp_path, raised, status, message):
     script = tmp_path / "mine.py"
-    script.write_text(f"def compute(run):\n    raise {raised}\ndef draw(results): ...\n")
-    assert cortwin("run", script) == (status, "", message)
+    script.write_text(f"def compute(run):\n    raise {raised}\ndef draw(results):\n    return []\n")
+    for _ in range(2):  # the place of a failed run is taken again
+        said = f"{message}; results/mine-seed1/FAILED.json says more\n"
+        assert cortwin("run", script) == (status, "", said)
+        assert [path.name for path in (tmp_path / "results").rglob("*")] == ["mine-seed1", "FAILED.json"]
+    failure = json.loads((tmp_path / "results" / "mine-seed1" / "FAILED.json").read_text())
+    assert failure["log"] == (["last", "words"] if "RunFailed" in raised else [])
+    status, _, complained = cortwin("show", "results/mine-seed1")
+    assert status == 2
+    assert f"mine-seed1 holds no results, its run failed: {failure['error']}; FAILED.json in it says more" in complained
+    script.write_text(script.read_text().replace(f"raise {raised}", "from cortwin import Results; return Results()"))
+    script.write_text(script.read_text().replace("from cortwin import", "from cortwin.experiment import"))
+    assert cortwin("run", script)[0] == 0
+    assert not (tmp_path / "results" / "mine-seed1" / "FAILED.json").exists()
+
+
+def test_an_interrupted_run_leaves_nothing(cortwin, tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text("def compute(run):\n    raise KeyboardInterrupt\ndef draw(results): ...\n")
+    message = "error: interrupted (Ctrl+C): nothing unfinished was kept, finished runs are untouched\n"
+    assert cortwin("run", script) == (130, "", message)
     assert list((tmp_path / "results").iterdir()) == []
 
 
@@ -370,9 +385,9 @@ def test_a_full_disk_is_one_line(tmp_path):
     # A limit on the size of files is what a test can have; the libraries meet it in the same place.
     line = f"ulimit -f 20; '{sys.executable}' -m cortwin run '{TOY}' --units 40 --out out"
     done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert one_line(done.stderr) == f"error: File too large: {tmp_path / 'out'}\n"
+    assert one_line(done.stderr) == f"error: File too large: {tmp_path / 'out'}; out/FAILED.json says more\n"
     assert done.returncode == 1
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "FAILED.json"]
 
 
 def test_an_ascii_terminal_does_not_break_a_run(tmp_path):

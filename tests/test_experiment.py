@@ -153,17 +153,36 @@ def test_two_drawings_of_one_name_are_refused(tmp_path):
         write_drawings(tmp_path, [Drawing("a", Figure()), Drawing("a", Figure())])
 
 
-def test_a_failing_experiment_leaves_nothing(toy, tmp_path, monkeypatch):
+def test_a_failing_experiment_leaves_its_reason_and_nothing_that_loads(toy, tmp_path, monkeypatch):
     def draw(results):
-        raise ZeroDivisionError
+        raise ZeroDivisionError("no\nwidth")
 
     monkeypatch.setattr(toy.module, "draw", draw)
     with pytest.raises(ZeroDivisionError):
-        run_toy(toy, tmp_path / "run")
+        run_toy(toy, tmp_path / "run", {"units": "2"}, seed=5)
+    assert [path.name for path in tmp_path.rglob("*")] == ["run", "FAILED.json"]
+    failure = json.loads((tmp_path / "run" / "FAILED.json").read_text())
+    assert failure["error"] == "ZeroDivisionError: no width"
+    assert failure["traceback"][-1] == "width"
+    assert failure["parameters"]["units"] == "2"
+    assert failure["parameters"]["tau"] == "100 ms"
+    assert (failure["seed"], failure["command"]) == (5, ["cortwin", "run", "toy"])
+    assert failure["versions"]["cortwin"]
+    with pytest.raises(
+        CortwinError, match=r"run holds no results, its run failed: ZeroDivisionError: no width; FAILED"
+    ):
+        open_run(tmp_path / "run")
+
+    compute = toy.module.compute
     monkeypatch.setattr(toy.module, "compute", lambda run, **_: {})
     with pytest.raises(CortwinError, match="must return Results, got dict"):
         run_toy(toy, tmp_path / "run")
-    assert list(tmp_path.iterdir()) == []
+    assert "must return Results" in json.loads((tmp_path / "run" / "FAILED.json").read_text())["error"]
+    monkeypatch.setattr(toy.module, "compute", compute)
+    monkeypatch.setattr(toy.module, "draw", lambda results: [])
+    monkeypatch.setattr(toy.module, "report", lambda results: [])
+    assert not open_run(run_toy(toy, tmp_path / "run")).damaged
+    assert not (tmp_path / "run" / "FAILED.json").exists()
 
 
 def test_an_experiment_without_a_report_shows_its_drawings(toy, tmp_path, monkeypatch):

@@ -27,7 +27,18 @@ from cortwin.result_files import (
     write_results,
 )
 from cortwin.results import Results
-from cortwin.run_directory import MANIFEST, Destination, destination, open_run, publish, seal, staging
+from cortwin.run_directory import (
+    FAILED,
+    MANIFEST,
+    Destination,
+    destination,
+    failure_in,
+    leave_failure,
+    open_run,
+    publish,
+    seal,
+    staging,
+)
 
 FACTS = {"format": manifest.FORMAT, "command": ["cortwin", "run", "x"], "versions": {"cortwin": "0.1.0"}}
 
@@ -186,6 +197,23 @@ def test_two_runs_into_one_place_lose_nothing(tmp_path):
         places = [publish(first, target), publish(second, target)]
     assert places == [tmp_path / "run", tmp_path / "run-2"]
     assert [json.loads((place / "notes.json").read_text()) for place in places] == [first.name, second.name]
+
+
+def test_a_failure_takes_no_place_from_a_finished_run(tmp_path):
+    target = Destination(tmp_path / "run", chosen=True)
+    with staging(target) as folder:
+        (folder / "half").mkdir()
+        assert leave_failure(folder, target, {"error": "first"}) == tmp_path / "run" / FAILED
+    with staging(target) as folder:
+        assert leave_failure(folder, target, {"error": "second"}) == tmp_path / "run" / FAILED
+    assert failure_in(tmp_path / "run") == {"error": "second"}
+    assert destination(tmp_path / "run", "x") == target
+    assert finish(tmp_path / "run") == tmp_path / "run"
+    with staging(target) as folder:
+        assert leave_failure(folder, target, {"error": "too late"}) is None
+    assert failure_in(tmp_path / "run") is None
+    assert not open_run(tmp_path / "run").damaged
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_default_places_are_numbered(tmp_path, monkeypatch):

@@ -22,6 +22,7 @@ import os
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ from cortwin.run_directory import (
     TIMINGS,
     Destination,
     FinishedRun,
+    leave_failure,
     publish,
     seal,
     staging,
@@ -273,6 +275,11 @@ def execute(
     -------
     Path
         Where the result stands.
+
+    Raises
+    ------
+    Exception
+        Whatever the experiment raised. The place then holds `FAILED.json`: error, log, parameters, seed and command.
     """
     from cortwin.report import write_report
 
@@ -289,26 +296,29 @@ def execute(
             "engine": run.engine,
             "jobs": run.jobs,
         }
-        result_files.write_json(folder / PARAMETERS, _parameters_to_json(experiment.declared, values))
-        with run.timed("total"):
-            with run.timed("compute"):
-                results = experiment.compute(run, values)
-            with run.timed("save"), _naming(target.path):
-                result_files.write_results(folder, results)
-                # What cannot be read back must not count as saved.
-                results = result_files.read_results(folder)
+        parameters = _parameters_to_json(experiment.declared, values)
+        with _telling_failure(folder, target, facts, parameters):
+            result_files.write_json(folder / PARAMETERS, parameters)
+            with run.timed("total"):
+                with run.timed("compute"):
+                    results = experiment.compute(run, values)
+                with run.timed("save"), _naming(target.path):
+                    result_files.write_results(folder, results)
+                    # What cannot be read back must not count as saved.
+                    results = result_files.read_results(folder)
+                if figures:
+                    with run.timed("draw"):
+                        drawings = experiment.draw(results)
+                        with _naming(target.path):
+                            write_drawings(folder, drawings)
+            result_files.write_json(folder / TIMINGS, {name: round(run.timings[name], 4) for name in run.timings})
+            facts |= {"records": run.records, "started": _clock(started), "finished": _clock(time.time())}
             if figures:
-                with run.timed("draw"):
-                    drawings = experiment.draw(results)
-                    with _naming(target.path):
-                        write_drawings(folder, drawings)
-        result_files.write_json(folder / TIMINGS, {name: round(run.timings[name], 4) for name in run.timings})
-        facts |= {"records": run.records, "started": _clock(started), "finished": _clock(time.time())}
-        if figures:
-            write_report(folder, facts, experiment.summary, results, drawings, experiment.sections(results, drawings))
-        with guard.shield():
-            seal(folder, facts)
-            return publish(folder, target)
+                sections = experiment.sections(results, drawings)
+                write_report(folder, facts, experiment.summary, results, drawings, sections)
+            with guard.shield():
+                seal(folder, facts)
+                return publish(folder, target)
 
 
 def redraw(finished: FinishedRun, experiment: Experiment) -> list[str]:
@@ -380,6 +390,28 @@ def run_script(file: str) -> None:
     sys.stdout.flush()
     # -P: nothing is imported from the current folder by accident.
     os.execv(sys.executable, [sys.executable, "-P", "-m", "cortwin", "run", file, *sys.argv[1:]])
+
+
+@contextmanager
+def _telling_failure(
+    folder: Path, target: Destination, facts: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Iterator[None]:
+    """Leave `FAILED.json` in the run's place when it fails; who interrupts it knows why there are no results."""
+    try:
+        yield
+    except Exception as error:
+        known = isinstance(error, CortwinError)
+        content = {
+            **facts,
+            "error": " ".join((str(error) if known else f"{type(error).__name__}: {error}").split()),
+            "log": getattr(error, "log", "").splitlines(),
+            "traceback": [] if known else "".join(traceback.format_exception(error)).splitlines(),
+            "parameters": {name: one["text"] for name, one in parameters.items()},
+            "failed": _clock(time.time()),
+        }
+        if file := leave_failure(folder, target, content):
+            error.add_note(f"{os.path.relpath(file)} says more")
+        raise
 
 
 @contextmanager

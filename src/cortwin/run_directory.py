@@ -2,7 +2,8 @@
 
 A run writes into `.NAME.partial-...` beside the place where it will stand. The manifest, with the hash of every file,
 is written last; then everything is brought to the disk and renamed in one step. A directory without a valid manifest is
-not a run. What depends on the clock stands in `manifest.json` and `timings.json`, and in `report.html`, which quotes
+not a run. A run that fails leaves `FAILED.json` in its place, which says why and nothing else; the next run takes the
+place over. What depends on the clock stands in `manifest.json` and `timings.json`, and in `report.html`, which quotes
 both.
 """
 
@@ -24,12 +25,13 @@ from cortwin import manifest, result_files
 from cortwin.errors import CortwinError
 from cortwin.results import Results
 
-MANIFEST, PARAMETERS, TIMINGS, REPORT, FIGURES = (
+MANIFEST, PARAMETERS, TIMINGS, REPORT, FIGURES, FAILED = (
     "manifest.json",
     "parameters.json",
     "timings.json",
     "report.html",
     "figures",
+    "FAILED.json",
 )
 
 
@@ -55,7 +57,7 @@ def destination(out: Path | None, stem: str) -> Destination:
     Raises
     ------
     CortwinError
-        If `out` exists and is not an empty folder, or cannot be replaced by a renamed one.
+        If `out` exists and is neither an empty folder nor that of a failed run, or cannot be replaced by a renamed one.
     """
     if out is None:
         return Destination(_first_free(Path("results").absolute() / stem), chosen=False)
@@ -66,7 +68,7 @@ def destination(out: Path | None, stem: str) -> Destination:
     if path.exists():
         if not path.is_dir():
             raise CortwinError(f"--out {out} is a file: {hint}")
-        if any(path.iterdir()):
+        if not _is_free(path):
             raise CortwinError(f"--out {out} is not empty: {hint}")
         if path == Path.cwd() or path.is_mount():
             raise CortwinError(f"--out {out} is the current folder or a mount point: name a folder inside it")
@@ -131,6 +133,8 @@ def publish(folder: Path, target: Destination) -> Path:
     place = target.path
     while True:
         try:
+            if place.is_dir() and _is_free(place):
+                (place / FAILED).unlink(missing_ok=True)
             folder.rename(place)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
@@ -142,6 +146,43 @@ def publish(folder: Path, target: Destination) -> Path:
         else:
             _to_disk(place.parent)
             return place
+
+
+def leave_failure(folder: Path, target: Destination, content: dict[str, Any]) -> Path | None:
+    """Put `FAILED.json` in the place of a run, and nothing else.
+
+    Parameters
+    ----------
+    folder : where the run was written, from `staging`; it is emptied first, because the disk may be full
+    target : where it was to stand
+    content : at least ``error``, one line
+
+    Returns
+    -------
+    Path or None
+        The file; None when the place was taken meanwhile, or the file cannot be written either.
+    """
+    try:
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        result_files.write_json(folder / FAILED, content)
+        _to_disk(folder / FAILED)
+        if target.path.is_dir() and _is_free(target.path):
+            (folder / FAILED).replace(target.path / FAILED)
+        else:
+            folder.chmod(0o777 & ~_umask())
+            folder.rename(target.path)
+    except OSError:
+        return None
+    return target.path / FAILED
+
+
+def failure_in(path: Path) -> dict[str, Any] | None:
+    """Content of `FAILED.json` where a run failed, None where there is none."""
+    if (path / MANIFEST).exists() or not (path / FAILED).is_file():
+        return None
+    content = result_files.read_json(path / FAILED)
+    return content if isinstance(content, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -210,11 +251,13 @@ def open_run(path: Path) -> FinishedRun:
     Raises
     ------
     CortwinError
-        If there is no whole manifest.
+        If there is no whole manifest; with the reason, if the run failed.
     """
     path = Path(path).absolute()
     if not path.is_dir():
         raise CortwinError(f"there is no folder {path}")
+    if (failure := failure_in(path)) is not None:
+        raise CortwinError(f"{path} holds no results, its run failed: {failure.get('error')}; {FAILED} in it says more")
     content = manifest.read(path / MANIFEST)
     damaged = {}
     for name, stated in content["files"].items():
@@ -241,7 +284,16 @@ def _problem(folder: Path, name: str, stated: dict[str, Any]) -> str | None:
 
 def _first_free(path: Path) -> Path:
     numbered = (path.with_name(f"{path.name}-{k}") for k in itertools.count(2))
-    return next(place for place in itertools.chain([path], numbered) if not os.path.lexists(place))
+    return next(
+        place
+        for place in itertools.chain([path], numbered)
+        if not os.path.lexists(place) or ((place / FAILED).exists() and _is_free(place))
+    )
+
+
+def _is_free(place: Path) -> bool:
+    """Tell whether a folder is empty, or holds nothing but the reason why a run failed."""
+    return place.is_dir() and not place.is_symlink() and {path.name for path in place.iterdir()} <= {FAILED}
 
 
 def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:

@@ -66,8 +66,10 @@ def _end(error: BaseException) -> int:
         kill_children()
         say_error(f"{str(error) or 'interrupted (Ctrl+C)'}: {NOTHING_KEPT}")
         return error.status if isinstance(error, Interrupted) else 130
+    # Where more is said, for instance in the FAILED.json of a run.
+    more = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
     if isinstance(error, RunFailed):
-        say_error(str(error))
+        say_error(f"{error}{more}")
         return FAILURE
     if hasattr(error, "format_message"):  # wrong use of the command itself, said by typer
         message: str = error.format_message().rstrip(".")  # type: ignore[attr-defined]
@@ -76,14 +78,14 @@ def _end(error: BaseException) -> int:
     if hasattr(error, "exit_code"):  # --help, --version, or a status that a command chose
         return error.exit_code  # type: ignore[attr-defined]
     if isinstance(error, (CortwinError, ValueError, TypeError)):
-        say_error(str(error) or type(error).__name__)
+        say_error(f"{str(error) or type(error).__name__}{more}")
         return BAD_INPUT
     if isinstance(error, MemoryError):
-        say_error(f"not enough memory{f': {error}' if str(error) else ''}; use smaller sizes")
+        say_error(f"not enough memory{f': {error}' if str(error) else ''}; use smaller sizes{more}")
     elif isinstance(error, OSError):
-        say_error(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        say_error(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}{more}")
     elif isinstance(error, ModuleNotFoundError):
-        say_error(f"{error}; `cortwin doctor` says what is missing")
+        say_error(f"{error}; `cortwin doctor` says what is missing{more}")
     else:
-        say_error(f"{type(error).__name__}: {error}; --debug shows where")
+        say_error(f"{type(error).__name__}: {error}; --debug shows where{more}")
     return FAILURE
