@@ -163,6 +163,15 @@ def test_missing_values_leave_their_pair_out():
     assert reason_of(paired([1.0, 2.0, 3.0], [2.0, 3.0, 4.0], generator()).effect_size).endswith("they are all equal")
 
 
+def test_rounding_is_no_effect():
+    # Without the rule these differences, all above zero, would make a large effect.
+    one = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
+    found = paired(one, one * (1 + np.arange(1, 7) * 1e-14), generator())
+    assert 0 < found.difference < 1e-13
+    assert reason_of(found.effect_size) == reason_of(found.p) == "the two agree up to rounding"
+    assert paired(one, one * (1 + np.arange(1, 7) * 1e-8), generator()).effect_size > 1
+
+
 def test_the_effect_size_between_two_sets_by_hand():
     # Means 2 and 5, variances 1 and 4, pooled 2.5 with 4 degrees of freedom; J(4) = Gamma(2) / (sqrt(2) Gamma(3/2))
     # = 1 / (sqrt(2) sqrt(pi) / 2) = sqrt(2 / pi).

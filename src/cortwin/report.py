@@ -29,6 +29,8 @@ LARGEST_SVG = 1_500_000  # bytes
 WIDE = 1.6
 _PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_][A-Za-z0-9_.-]*)(?::(,?(?:\.\d{1,2})?[efgd%]?))?\}")
 _MISSING = "–"
+# Column of a table that says why other cells of its row are empty; it is shown as a footnote.
+REASON = "reason"
 
 
 def write_report(
@@ -260,7 +262,10 @@ def _table(table: Table, results: Results, numbers: _Numbers, counter: _Counter)
         records = results.tables[table.records]
         columns = _columns(table, records)
         header = list(columns.values())
-        rows = [[cell(record.get(column), table.digits) for column in columns] for record in records]
+        rows = [
+            [cell(record.get(column), table.digits, str(record.get(REASON) or "")) for column in columns]
+            for record in records
+        ]
     else:
         header = list(table.header)
         rows = [

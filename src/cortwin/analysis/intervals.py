@@ -29,6 +29,9 @@ COVERAGE: Mapping[int, float] = MappingProxyType({2: 0.50, 3: 0.72, 4: 0.79, 5: 
 # Below this a signed-rank test cannot give p < 0.05, whatever the data: its smallest p is 2 / 2^n.
 SIGNED_RANK_PAIRS = 6
 EXACT_PAIRS = 13
+# Two quantities closer than this, relative to their size, are one quantity that was rounded in two ways: their
+# differences have a sign and a spread, and mean nothing. The textbook and the rate text agree to about 1e-14.
+AGREEMENT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,9 @@ def paired(first: ArrayLike, second: ArrayLike, generator: np.random.Generator, 
     differences = _require_values(differences[~np.isnan(differences)])
     low, high = interval(differences, generator, level)
     n = differences.size
+    effect_size, p = _paired_effect(differences), _signed_rank(differences)
+    if n and np.abs(differences).max() <= AGREEMENT * max(np.nanmax(np.abs(one)), np.nanmax(np.abs(other))):
+        effect_size = p = Undefined("the two agree up to rounding")
     mean = float(differences.mean()) if n else Undefined("no run has both values")
     return Paired(
         n=n,
@@ -212,9 +218,9 @@ def paired(first: ArrayLike, second: ArrayLike, generator: np.random.Generator, 
         difference=mean,
         low=low,
         high=high,
-        effect_size=_paired_effect(differences),
+        effect_size=effect_size,
         larger=int((differences > 0).sum()),
-        p=_signed_rank(differences),
+        p=p,
         level=level,
     )
 

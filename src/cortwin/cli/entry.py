@@ -18,6 +18,7 @@ from cortwin.cli import (  # noqa: F401 - each registers its commands
     provenance,
     recording,
     run,
+    summary,
     sweep,
 )
 from cortwin.cli.app import BAD_INPUT, FAILURE, Call, app

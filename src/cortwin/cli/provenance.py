@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -74,6 +75,80 @@ def _rerun(
         say(f"{shown(place)}: {different} of {len(compared)} files differ from {directory}")
         raise typer.Exit(FAILURE)
     say(f"{shown(place)}: the same as {directory}, all {len(compared)} files byte by byte")
+
+
+@app.command("diff")
+def _diff(
+    context: typer.Context,
+    first: Annotated[str, typer.Argument(metavar="A", help="Directory of a finished run.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Directory of another.")],
+    out: Annotated[
+        str,
+        typer.Option(metavar="DIR", help="New or empty folder for page, figure and CSV; default results/NAME-diff."),
+    ] = "",
+) -> None:
+    """Compare two runs: parameters, versions, metrics, and a figure over both.
+
+    What differs is listed, then how much is equal; the page has all of it. Of runs of different experiments the metrics
+    of the same name are compared. The status is 0 whether or not anything differs.
+    """
+    call: Call = context.obj
+    from cortwin.comparison import write_page
+    from cortwin.provenance import compare_metrics, difference_page, metrics_in_words
+    from cortwin.run_directory import destination, open_run
+
+    runs = open_run(Path(first)), open_run(Path(second))
+    if runs[0].path.resolve() == runs[1].path.resolve():
+        raise CortwinError(f"{first} and {second} are the same run: name two")
+    names = shown(runs[0].path), shown(runs[1].path)
+    page = difference_page(*runs, names)
+    experiments = list(dict.fromkeys(run.manifest["experiment"] for run in runs))
+    target = destination(Path(out) if out else None, f"{'-'.join(experiments)}-diff")
+    place = write_page(page, target, command=call.command, guard=call.guard)
+    for letter, name, run in zip("AB", names, runs, strict=True):
+        facts = run.manifest
+        small = ", quick" if facts["quick"] else ""
+        say(f"{letter}  {name}: {facts['experiment']}, seed {facts['seed']}{small}, finished {facts['finished']}")
+    compared = compare_metrics(*(run.metrics() for run in runs))
+    _say_rows(page.tables["parameters"], "parameter", "Parameters are the same.")
+    _say_rows(page.tables["origin"], "fact", "Versions, compiler, machine and sources are the same.")
+    _say_metrics(page.tables["metrics"][: len(compared.different)])
+    say(f"{metrics_in_words(compared, experiments)}.")
+    say(f"{shown(place)}: open {shlex.quote(shown(place / 'report.html'))}")
+
+
+def _say_rows(rows: Sequence[Mapping[str, Any]], column: str, otherwise: str) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    if not rows:
+        say(f"\n{otherwise}")
+        return
+    table = Table(column, "A", "B", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(escape(row[name]) for name in (column, "first", "second")))
+    make_console().print("", table)
+
+
+def _say_metrics(rows: Sequence[Mapping[str, Any]]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from cortwin.report import cell
+
+    table = Table("metric", "A", "B", "difference", "relative", "", box=None, pad_edge=False)
+    for row in rows:
+        relative = _percent(row["relative"])
+        numbers = (cell(row[name], 4).plain for name in ("first", "second", "absolute"))
+        table.add_row(row["metric"], *numbers, relative, escape(row["note"]))
+    make_console().print("", *([table, ""] if rows else []))
+
+
+def _percent(relative: float | None) -> str:
+    if relative is None:
+        return ""
+    form = "+.0f" if abs(relative) >= 0.1 else "+.2g"
+    return f"{format(100 * relative, form)} %".replace("-", "−")
 
 
 def _say_files(compared: Sequence[FileComparison]) -> None:

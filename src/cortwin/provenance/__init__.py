@@ -9,5 +9,7 @@ from cortwin.provenance.metrics import MetricDifference as MetricDifference
 from cortwin.provenance.metrics import MetricsComparison as MetricsComparison
 from cortwin.provenance.metrics import compare_metrics as compare_metrics
 from cortwin.provenance.metrics import compare_parameters as compare_parameters
+from cortwin.provenance.page import difference_page as difference_page
+from cortwin.provenance.page import metrics_in_words as metrics_in_words
 from cortwin.provenance.repetition import Repetition as Repetition
 from cortwin.provenance.repetition import repetition as repetition

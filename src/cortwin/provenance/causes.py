@@ -33,42 +33,48 @@ def causes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Cause]:
     ----------
     first, second : manifests; facts that an older version did not record are said to be so
     """
-    one, other = dict(_facts(first)), dict(_facts(second))
-    return [
-        Cause(what, one.get(what, NOT_RECORDED), other.get(what, NOT_RECORDED))
-        for what in [*one, *(what for what in other if what not in one)]
-        if one.get(what) != other.get(what)
-    ]
+    one, other = _facts(first), _facts(second)
+    found = []
+    for kind in one:
+        for what in [*one[kind], *(what for what in other[kind] if what not in one[kind])]:
+            facts = one[kind].get(what, NOT_RECORDED), other[kind].get(what, NOT_RECORDED)
+            if facts[0] != facts[1]:
+                found.append(Cause(what, *facts))
+    return found
 
 
-def _facts(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name in ("experiment", "seed", "quick", "engine"):
-        if name in manifest:
-            yield name, _text(manifest[name])
-    for name, digest in manifest.get("inputs", {}).items():
-        yield f"content of the file {name}", _short(digest)
+def _facts(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return kind -> fact -> text, the kinds that are the likelier causes first."""
+    versions = dict(manifest.get("versions", {}))
+    main = {name: versions.pop(name) for name in _PACKAGES if name in versions}
+    records = {name: value for name, value in manifest.get("records", {}).items() if name != "repeats"}
+    return {
+        "run": {name: _text(manifest[name]) for name in ("experiment", "seed", "quick", "engine") if name in manifest},
+        "inputs": {
+            f"content of the file {name}": _short(digest) for name, digest in manifest.get("inputs", {}).items()
+        },
+        "sources": _sources(manifest),
+        "versions": main | ({"python": manifest["python"]} if "python" in manifest else {}),
+        "compiler": dict(_flat("compiler", records.pop("compiler", {}))),
+        "environment": {f"environment {name}": value for name, value in manifest.get("environment", {}).items()},
+        "machine": dict(_flat("machine", manifest.get("machine", {}))),
+        "records": dict(_flat("recorded", records)),
+        "other versions": versions,
+    }
+
+
+def _sources(manifest: Mapping[str, Any]) -> dict[str, str]:
     script = {"experiment": manifest["script"]["sha256"]} if "script" in manifest else {}
     sources = manifest.get("sources", script)
-    for name in ("cortwin", "experiment"):
-        if name in sources:
-            yield f"source of {'the engine' if name == 'cortwin' else 'the experiment'}", _short(sources[name])
-    for name, digest in sources.get("imports", {}).items():
-        yield f"source of {name}", _short(digest)
+    facts = {
+        f"source of the {word}": _short(sources[name])
+        for name, word in (("cortwin", "engine"), ("experiment", "experiment"))
+        if name in sources
+    }
+    facts |= {f"source of {name}": _short(digest) for name, digest in sources.get("imports", {}).items()}
     if git := manifest.get("git"):
-        yield "git revision", f"{git['revision'][:12]}{' with changes' if git['modified'] else ''}"
-    versions = dict(manifest.get("versions", {}))
-    for name in _PACKAGES:
-        if name in versions:
-            yield name, versions.pop(name)
-    if "python" in manifest:
-        yield "python", manifest["python"]
-    for name, value in manifest.get("records", {}).items():
-        if name != "repeats":
-            yield from _flat(name, value)
-    for name, value in manifest.get("environment", {}).items():
-        yield f"environment {name}", value
-    yield from _flat("machine", manifest.get("machine", {}))
-    yield from versions.items()
+        facts["git revision"] = f"{git['revision'][:12]}{' with changes' if git['modified'] else ''}"
+    return facts
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -84,4 +84,4 @@ def repetition(
 def _moved_file(one: Any, path: str) -> Any:
     if one.kind != "Path" or one.many:
         raise CortwinError(f"--file: {one.name} is not a file; to change a parameter, run the experiment anew")
-    return one.read(path)
+    return one.read(Path(path).absolute())  # as a path: the text "none" would stand for no file
