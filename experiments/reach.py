@@ -401,7 +401,8 @@ def report(results: Results) -> list[Section]:
             drawings=["cover", "ladder", "activity", "raster", "convergence"],
             tables=[
                 Table(
-                    "Every rung. Distances are RMS differences of x over the standard deviation of the reference.",
+                    "Every rung, of one trained network and one draw of its neurons (n = 1). Distances are RMS differences "
+                    "of x over the standard deviation of the reference.",
                     columns,
                     records="ladder",
                 )
@@ -417,7 +418,8 @@ def report(results: Results) -> list[Section]:
             drawings=["hands", "training", "eigenvalues"],
             tables=[
                 Table(
-                    "R2 pooled over held-out trials, times and both outputs; {parameters.tests} trials per direction.",
+                    "R2 pooled over held-out trials, times and both outputs, of one trained network (n = 1); "
+                    "{parameters.tests} trials per direction.",
                     header,
                     readouts,
                 ),
