@@ -55,6 +55,7 @@ def compute(
             model, "spiking", parameters._asdict(), inputs, dt=float(dt), record_dt=10 * INPUT_DT, spikes=True,
             engine=run.engine, batch=trials, jobs=run.jobs,
         )  # fmt: skip
+    assert done.spikes is not None
     statistics = spike_statistics(done.spikes, float(t_ref), window=0.1)
     expected = 0.0 if current <= 1 else 1 / (float(t_ref) + float(tau_m) * math.log(current / (current - 1)))
     metrics = {

@@ -11,17 +11,25 @@ import typer
 
 from cortwin.cli.app import FAILURE, app
 from cortwin.cli.output import make_console, say, say_error, shown
+from cortwin.errors import CortwinError
 
 
 @app.command("show")
-def _show(directory: Annotated[str, typer.Argument(metavar="DIR", help="Directory of a finished run.")]) -> None:
-    """Show the command, parameters and metrics of a run."""
+def _show(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="Directory of a finished run, or folder of a sweep.")],
+) -> None:
+    """Show the command, parameters and metrics of a run, or how far a sweep is."""
     from rich.markup import escape
     from rich.table import Table
 
+    from cortwin.cli.sweep import show_sweep
     from cortwin.report import cell
     from cortwin.run_directory import PARAMETERS, open_run
+    from cortwin.sweep.folder import is_sweep
 
+    if is_sweep(Path(directory)):
+        show_sweep(Path(directory))
+        return
     finished = open_run(Path(directory))
     facts, console = finished.manifest, make_console()
     console.print(f"[bold]{escape(shlex.join(facts['command']))}[/bold]", soft_wrap=True)
@@ -46,13 +54,23 @@ def _show(directory: Annotated[str, typer.Argument(metavar="DIR", help="Director
 
 @app.command("figures")
 def _figures(
-    directory: Annotated[str, typer.Argument(metavar="DIR", help="Directory of a finished run.")],
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="Directory of a finished run, or folder of a sweep.")],
     script: Annotated[str, typer.Option(metavar="FILE", help="Where the run's own script is now.")] = "",
+    metrics: Annotated[
+        list[str] | None, typer.Option("--metric", metavar="NAME", help="Of a sweep: what is drawn; * for anything.")
+    ] = None,
 ) -> None:
-    """Draw figures and report again, without running."""
+    """Draw figures and report again, without running; of a sweep, the summary."""
+    from cortwin.cli.sweep import draw_sweep
     from cortwin.experiment import load_experiment_of, redraw
     from cortwin.run_directory import open_run
+    from cortwin.sweep.folder import is_sweep
 
+    if is_sweep(Path(directory)):
+        draw_sweep(Path(directory), metrics or [])
+        return
+    if metrics:
+        raise CortwinError(f"--metric is for sweeps, and {directory} is none")
     finished = open_run(Path(directory))
     experiment = load_experiment_of(finished, script)
     recorded = finished.manifest.get("script")

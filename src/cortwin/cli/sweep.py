@@ -15,12 +15,11 @@ import typer
 
 from cortwin import catalogue
 from cortwin.cli.app import Call, app
-from cortwin.cli.output import say, shown
+from cortwin.cli.output import make_console, say, shown
 from cortwin.cli.values import positive, whole
 from cortwin.errors import CortwinError, RunFailed
 
 if TYPE_CHECKING:
-    from cortwin.sweep.design import Design
     from cortwin.sweep.folder import Sweep
     from cortwin.sweep.run import Backend, Done
 
@@ -32,7 +31,9 @@ def _sweep(
     context: typer.Context,
     what: Annotated[
         str,
-        typer.Argument(metavar="NAME|./SCRIPT.py|DESIGN.toml|DIR", help="Experiment, design, or a sweep to go on with."),
+        typer.Argument(
+            metavar="NAME|./SCRIPT.py|DESIGN.toml|DIR", help="Experiment, design, or a sweep to go on with."
+        ),
     ],
     settings: Annotated[
         list[str] | None,
@@ -49,9 +50,7 @@ def _sweep(
     design_seed: Annotated[str, typer.Option(metavar="N", help="Seed of a random design; default 1.")] = "",
     seeds: Annotated[str, typer.Option(metavar="N", help="Seeds 1 to N for every point; also 5..8 or 3,7.")] = "",
     quick: Annotated[bool, typer.Option("--quick", help="Quick values for the other parameters.")] = False,
-    engine: Annotated[
-        str, typer.Option(metavar="cpp|numpy", help="Compiled C++, or NumPy without a compiler.")
-    ] = "",
+    engine: Annotated[str, typer.Option(metavar="cpp|numpy", help="Compiled C++, or NumPy without a compiler.")] = "",
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder of the sweep; default results/NAME-sweep.")] = "",
     jobs: Annotated[
         str, typer.Option(metavar="N", help="Worker processes; default 2. Results do not depend on it.")
@@ -92,7 +91,7 @@ def _sweep(
     given |= {"--quick": quick, "--engine": engine, "--out": out}
     sweep = _plan(what, given, call.command)
     before = status(sweep)
-    _say_stale(len(before.stale))
+    _say_notes(_stale(len(before.stale)))
     call.guard.cleanups += [kill_children, lambda: clear_workplaces(sweep.path)]
     try:
         with contextlib.ExitStack() as stack:
@@ -144,9 +143,7 @@ def _plan(what: str, given: dict[str, Any], command: list[str]) -> Sweep:
             raise CortwinError(f"{what} holds a sweep whose design is fixed: leave out {extra[0]}, or begin a new one")
         for note in import_brian2():
             say(f"note: {note}", sys.stderr)
-        return plan(
-            sweep.path, sweep.target, load_experiment(sweep.target), sweep.design, sweep.options, sweep.command
-        )
+        return plan(sweep.path, sweep.target, load_experiment(sweep.target), sweep.design, sweep.options, sweep.command)
     said: dict[str, Any] = {"settings": {}, "rows": []}
     target = what
     if what.endswith(".toml"):
@@ -200,11 +197,6 @@ def _again(sweep: Sweep) -> str:
     return f"`cortwin sweep {shlex.quote(shown(sweep.path))}`"
 
 
-def _say_stale(number: int) -> None:
-    if number:
-        say(f"note: {number} stale points of other code or another design lie beside, and are not used", sys.stderr)
-
-
 def _say_end(sweep: Sweep, done: Done) -> None:
     from cortwin.sweep.folder import FAILED, FINISHED, failure_of
 
@@ -212,12 +204,79 @@ def _say_end(sweep: Sweep, done: Done) -> None:
     finished, failed = done.after.count(FINISHED), done.after.count(FAILED)
     before = done.before.count(FINISHED)
     now = f" ({before} of them before)" if before else ""
-    say(f"{place}: {finished} of {len(sweep.points)} points are finished{now}, in {done.seconds:.1f} s; "
-        f"`cortwin collect {shlex.quote(place)}` makes one table of them")
+    say(
+        f"{place}: {finished} of {len(sweep.points)} points are finished{now}, in {done.seconds:.1f} s; "
+        f"`cortwin collect {shlex.quote(place)}` makes one table of them"
+    )
     if failed:
         broken = [point for point in sweep.points if done.after.states[point.name] == FAILED]
         for point in broken[:SHOWN_FAILURES]:
             say(f"failed: {point}: {failure_of(sweep.place(point))}; {shown(sweep.place(point))}", sys.stderr)
-        raise RunFailed(
-            f"{failed} of {len(sweep.points)} points failed; {_again(sweep)} repeats them and nothing else"
-        )
+        raise RunFailed(f"{failed} of {len(sweep.points)} points failed; {_again(sweep)} repeats them and nothing else")
+
+
+@app.command("collect")
+def _collect(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a sweep.")],
+    out: Annotated[
+        str, typer.Option(metavar="FILE.csv|FILE.parquet", help="Where the table goes; default DIR/table.csv.")
+    ] = "",
+) -> None:
+    """Make one table of a sweep: a row a point, with parameters, seed, status and all metrics."""
+    from cortwin.sweep.collect import collect, write_table
+    from cortwin.sweep.folder import read_sweep
+
+    sweep = read_sweep(Path(directory))
+    file = Path(out).expanduser().absolute() if out else sweep.path / "table.csv"
+    collected = collect(sweep)
+    write_table(collected, file)
+    _say_notes([*_stale(len(collected.status.stale)), *collected.notes])
+    say(f"{shown(file)}: {len(collected.rows)} points, {len(collected.metrics)} metrics; {collected.status}")
+
+
+def draw_sweep(folder: Path, patterns: list[str]) -> None:
+    """Draw the summary of a sweep."""
+    from cortwin.sweep.collect import collect
+    from cortwin.sweep.folder import FINISHED, read_sweep
+    from cortwin.sweep.summary import draw_summary
+
+    sweep = read_sweep(folder)
+    collected = collect(sweep)
+    names, left_out = draw_summary(sweep, collected, patterns)
+    _say_notes([*_stale(len(collected.status.stale)), *collected.notes])
+    if left_out:
+        _say_notes([f"{left_out} metrics more vary over the points; name them with --metric, or --metric '*'"])
+    finished, figures = collected.status.count(FINISHED), sweep.path / "figures"
+    say(f"{shown(figures)}: drew {', '.join(names)} from {finished} of {len(sweep.points)} points")
+
+
+def show_sweep(folder: Path) -> None:
+    """Show how far a sweep is."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from cortwin.sweep.folder import FAILED, failure_of, read_sweep, status
+
+    sweep = read_sweep(folder)
+    found, console = status(sweep), make_console()
+    console.print(f"[bold]{escape(shlex.join(sweep.command))}[/bold]", soft_wrap=True)
+    console.print(f"{sweep.title}: {len(sweep.points)} points: {found}\n")
+    failed = [point for point in sweep.points if found.states[point.name] == FAILED]
+    table = Table("failed point", "reason", "directory", box=None, pad_edge=False)
+    for point in failed:
+        place = sweep.place(point)
+        table.add_row(escape(str(point)), escape(failure_of(place)), escape(shown(place)))
+    if failed:
+        console.print(table, "")
+    if found.count("finished") < len(sweep.points):
+        say(f"go on with {_again(sweep)}")
+
+
+def _say_notes(notes: list[str]) -> None:
+    for note in notes:
+        say(f"note: {note}", sys.stderr)
+
+
+def _stale(number: int) -> list[str]:
+    are = "1 stale point" if number == 1 else f"{number} stale points"
+    return [f"{are} of other code or another design in the folder: not used"] if number else []

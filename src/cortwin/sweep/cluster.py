@@ -6,7 +6,6 @@ handed out again.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import logging
@@ -57,7 +56,7 @@ def connect(address: Any, timeout: float = CONNECT) -> Any:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return distributed.Client(address, timeout=timeout, set_as_default=False)
-    except (OSError, TimeoutError, asyncio.TimeoutError) as error:
+    except (OSError, TimeoutError) as error:
         reason = f"within {timeout:g} s" if isinstance(error, TimeoutError) else f"({error})"
         raise CortwinError(f"no Dask scheduler answers at {address} {reason}: is it running, and reachable?") from None
     except ValueError as error:
@@ -167,9 +166,7 @@ class _Session:
                 self._watcher.ready(self._threads)
         while self._waiting and len(self._flying) < self._threads + AHEAD:
             point = self._waiting.popleft()
-            future = self._client.submit(
-                compute, self._plugin, point, key=f"{self._plugin}-{point.name}", pure=False
-            )
+            future = self._client.submit(compute, self._plugin, point, key=f"{self._plugin}-{point.name}", pure=False)
             self._flying[future] = point
             future.add_done_callback(self._ended.put)
 

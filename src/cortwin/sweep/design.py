@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 KINDS = ("grid", "list", "random", "lhs")
 DRAWN = ("random", "lhs")
+LOG = ":log"  # behind a range
 # A typing error such as --seeds 10000000 must not fill the memory before anybody can stop it.
 MOST_POINTS = 1_000_000
 _RANGE = re.compile(r"(?P<low>.+?)\.\.(?P<high>.+?)(?P<log>:log)?")
@@ -93,20 +94,21 @@ class Design:
             if name not in declared:
                 raise CortwinError(f"there is no parameter {name!r}{nearest(name, declared)}")
         axes = {name: _axis(declared[name], text, self.kind) for name, text in self.settings.items()}
+        choices = {name: axis for name, axis in axes.items() if isinstance(axis, _Choices)}
         if self.kind in DRAWN:
             found = self._draw(axes)
         elif self.kind == "grid":
-            self._limit(math.prod(len(axis) for axis in axes.values()))
-            found = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+            self._limit(math.prod(len(axis) for axis in choices.values()))
+            found = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
         else:
-            found = self._listed(axes)
+            found = self._listed(choices)
         self._limit(len(found))
         for row in self.rows:
             for name, text in row.items():
                 declared[name].read(text)
         return found
 
-    def _listed(self, axes: Mapping[str, Any]) -> list[dict[str, str]]:
+    def _listed(self, axes: Mapping[str, _Choices]) -> list[dict[str, str]]:
         if self.rows:
             several = [name for name, axis in axes.items() if len(axis) > 1]
             if several:
@@ -116,12 +118,12 @@ class Design:
         length = max((len(axis) for axis in axes.values()), default=1)
         for name, axis in axes.items():
             if len(axis) not in (1, length):
-                raise CortwinError(f"{name} has {len(axis)} values, the longest list {length}: a list takes them in step")
-        return [
-            {name: axis[0] if len(axis) == 1 else axis[k] for name, axis in axes.items()} for k in range(length)
-        ]
+                raise CortwinError(
+                    f"{name} has {len(axis)} values, the longest list {length}: a list takes them in step"
+                )
+        return [{name: axis[0] if len(axis) == 1 else axis[k] for name, axis in axes.items()} for k in range(length)]
 
-    def _draw(self, axes: Mapping[str, Any]) -> list[dict[str, str]]:
+    def _draw(self, axes: Mapping[str, _Choices | _Range]) -> list[dict[str, str]]:
         import numpy as np
         from scipy.stats import qmc
 
@@ -186,7 +188,9 @@ def _axis(declared: Declared, text: str, kind: str) -> _Choices | _Range:
     match = _RANGE.fullmatch(text.strip())
     if match and declared.kind not in ("str", "Path"):
         if kind not in DRAWN:
-            raise CortwinError(f"{declared.name}={text} is a range: list its values, or add --design random:50 or lhs:50")
+            raise CortwinError(
+                f"{declared.name}={text} is a range: list its values, or add --design random:50 or lhs:50"
+            )
         return _Range(declared, text, match)
     values = _Choices(part.strip() for part in text.split(";" if declared.many else ","))
     if not any(values) and not declared.optional:

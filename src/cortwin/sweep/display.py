@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections import deque
@@ -99,10 +100,8 @@ class Display:
 
     def _say(self, text: str) -> None:
         self._told = time.monotonic()
-        try:
+        with contextlib.suppress(OSError, ValueError):  # nobody may listen, and the sweep goes on
             print(text, file=sys.stderr, flush=True)
-        except (OSError, ValueError):
-            pass  # nobody listens, and the sweep goes on
 
     def _table(self) -> Any:
         from rich.console import Group

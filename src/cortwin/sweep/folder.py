@@ -73,7 +73,10 @@ class Sweep:
     def write(self) -> None:
         """Write `sweep.json` in one step."""
         (self.path / POINTS).mkdir(parents=True, exist_ok=True)
-        points = [{"name": point.name, "seed": point.seed, "given": list(point.given.items())} for point in self.points]
+        points = [
+            {"name": point.name, "seed": point.seed, "given": list(point.given.items()), "values": dict(point.values)}
+            for point in self.points
+        ]
         content = {"format": FORMAT, **self.plan, "code": self.code, "command": list(self.command), "points": points}
         fresh = self.path / f".{SWEEP}.new"
         result_files.write_json(fresh, manifest.sealed(content))
@@ -108,7 +111,7 @@ def read_sweep(path: Path) -> Sweep:
         Design.from_json(content["design"]),
         Options(quick=content["quick"], engine=content["engine"]),
         content["code"],
-        [Point(point["name"], point["seed"], dict(point["given"])) for point in content["points"]],
+        [Point(**{**point, "given": dict(point["given"])}) for point in content["points"]],
         content["command"],
     )
 

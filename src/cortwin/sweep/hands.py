@@ -91,7 +91,9 @@ class Hands(WorkerPlugin):
             process.order(point, place)
             answer = self._listen(process)
             if answer is not None and answer["state"] == "late":
-                return self._give_up(process, point, place, f"it took longer than {self._errand.timeout:g} s (--timeout)")
+                return self._give_up(
+                    process, point, place, f"it took longer than {self._errand.timeout:g} s (--timeout)"
+                )
             if answer is not None:
                 with self._lock:
                     self._idle.append(process)

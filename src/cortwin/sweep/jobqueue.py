@@ -65,9 +65,9 @@ def start(configured: str, jobs: int) -> Any:
         When dask_jobqueue is not installed, or the configuration does not fit.
     """
     try:
-        import dask
         import dask_jobqueue
         import yaml
+        from dask import config
         from dask_jobqueue.local import LocalCluster
     except ImportError as error:
         raise CortwinError(f"dask_jobqueue is missing ({error}): {INSTALL}") from None
@@ -83,9 +83,9 @@ def start(configured: str, jobs: int) -> Any:
             raise CortwinError(f"--jobqueue {configured} cannot be read: {' '.join(str(error).split())}") from None
         name = _named(content, configured)
     factory = LocalCluster if name == "local" else getattr(dask_jobqueue, SYSTEMS[name])
-    with dask.config.set(dask.config.merge(dask.config.config, content)):
+    with config.set(config.merge(config.config, content)):
         try:
-            cluster = factory(scheduler_options=_listening(dask.config, name))
+            cluster = factory(scheduler_options=_listening(config, name))
         except (ValueError, TypeError, OSError, RuntimeError) as error:
             raise CortwinError(f"--jobqueue {configured}: {' '.join(str(error).split())}") from None
         cluster.scale(jobs=jobs)
@@ -95,7 +95,9 @@ def start(configured: str, jobs: int) -> Any:
 def _named(content: Any, configured: str) -> str:
     systems = content.get("jobqueue") if isinstance(content, dict) else None
     if not isinstance(systems, dict) or len(systems) != 1:
-        raise CortwinError(f"--jobqueue {configured}: write `jobqueue:` and below it one batch system, such as `slurm:`")
+        raise CortwinError(
+            f"--jobqueue {configured}: write `jobqueue:` and below it one batch system, such as `slurm:`"
+        )
     (name,) = systems
     if name not in SYSTEMS:
         raise CortwinError(f"--jobqueue {configured}: there is no batch system {name!r}{nearest(str(name), SYSTEMS)}")

@@ -28,11 +28,13 @@ class Point:
     name : of its directory
     seed : of the experiment
     given : text of every parameter that the design sets
+    values : the same as JSON, to the last bit, quantities in SI units
     """
 
     name: str
     seed: int
     given: Mapping[str, str]
+    values: Mapping[str, Any]
 
     def __str__(self) -> str:
         return " ".join([*(f"{name}={text}" for name, text in self.given.items()), f"seed={self.seed}"])
@@ -94,7 +96,7 @@ def make_points(experiment: Experiment, design: Design, options: Options, code: 
                 "code": code,
             }
             name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:NAME_DIGITS]
-            point = Point(name, seed, given)
+            point = Point(name, seed, given, {parameter: exact[parameter] for parameter in given})
             if name in points:
                 advice = "draw fewer, or list the values" if design.draws else "name each value once"
                 raise CortwinError(f"two points of the sweep are the same, {point}: {advice}")
