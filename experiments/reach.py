@@ -401,8 +401,8 @@ def report(results: Results) -> list[Section]:
             drawings=["cover", "ladder", "activity", "raster", "convergence"],
             tables=[
                 Table(
-                    "Every rung, of one trained network and one draw of its neurons (n = 1). Distances are RMS differences "
-                    "of x over the standard deviation of the reference.",
+                    "Every rung, of one trained network and one draw of its neurons (n = 1). Distances are RMS "
+                    "differences of x over the standard deviation of the reference.",
                     columns,
                     records="ladder",
                 )

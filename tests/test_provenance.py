@@ -148,6 +148,21 @@ def test_bad_input_is_one_line(original, cortwin, tmp_path, words, message):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["rerun", "diff", "summary"])
+def test_a_failed_run_and_a_damaged_one_are_one_line(original, copy, cortwin, tmp_path, command):
+    others = [original] if command != "rerun" else []
+    (tmp_path / "failed").mkdir()
+    write_json(tmp_path / "failed" / "FAILED.json", {"error": "signal 9"})
+    status, said, complained = cortwin(command, tmp_path / "failed", *others)
+    assert (status, said, complained.count("\n")) == (2, "", 1)
+    assert "failed holds no results, its run failed: signal 9" in complained
+    damaged = "parameters.json" if command == "rerun" else "metrics.json"
+    (copy / damaged).write_text("{}")
+    status, said, complained = cortwin(command, copy, *others)
+    assert (status, said, complained.count("\n")) == (2, "", 1)
+    assert f"{damaged} is damaged" in complained
+
+
 def test_what_cannot_be_repeated_says_why(copy, toy):
     stored = json.loads((copy / "parameters.json").read_text())
     cases = [
