@@ -152,7 +152,7 @@ def compute(
         metrics |= {f"rotation.{name}": value for name, value in turned.items()}
 
     spiking = next(rung for rung in rungs if rung.name == f"R5.{_nearest(neurons, neurons_per_unit)}")
-    found, preferred = _spike_metrics(spiking, float(t_ref))
+    found, preferred, reason = _spike_metrics(spiking, float(t_ref))
     metrics |= found
     facts = {"dt": dt_spiking, "max_rates": f"{min_rate} to {max_rate}", "mean_rate": f"{found['spikes.rate']:.1f} Hz"}
     run.record("spiking", {name: str(value) for name, value in {**constants, **facts}.items()})
@@ -164,6 +164,7 @@ def compute(
     arrays |= {f"history.{name}": values for name, values in done.history.items()} | {"preferred_direction": preferred}
     return Results(
         metrics=metrics,
+        reasons={name: reason for name, value in found.items() if reason and np.isnan(value)},
         tables=tables,
         activity={
             **{f"ladder.{rung.name}": rung.activity for rung in rungs},
@@ -198,8 +199,8 @@ def _beside(recorded: Recording, networks: dict[str, xr.Dataset], target: xr.Dat
     return {"recording": recorded.rate[:, kept], **rates}
 
 
-def _spike_metrics(rung: Rung, t_ref: float) -> tuple[dict[str, Any], np.ndarray]:
-    """Return the statistics of the spiking twin's neurons, and their preferred directions."""
+def _spike_metrics(rung: Rung, t_ref: float) -> tuple[dict[str, Any], np.ndarray, str]:
+    """Return the statistics of the spiking twin's neurons, their preferred directions, and why any are missing."""
     assert rung.spikes is not None  # R5 records them
     bin_width = 0.01
     found = spike_statistics(rung.spikes, t_ref, bin_width)
@@ -207,7 +208,7 @@ def _spike_metrics(rung: Rung, t_ref: float) -> tuple[dict[str, Any], np.ndarray
     metrics |= {f"spikes.{name}": float(found[name].mean()) for name in ("silent", "saturated")}
     labels = {name: rung.activity[name] for name in ("condition", "direction")}
     tuning = cosine_tuning(firing_rate(rung.spikes, bin_width, coordinates=labels))
-    return metrics, tuning["preferred_direction"].to_numpy()
+    return metrics, tuning["preferred_direction"].to_numpy(), found.attrs["reason"]
 
 
 def _nearest(sizes: tuple[int, ...], wanted: int) -> int:

@@ -92,6 +92,17 @@ def test_a_run_and_what_it_left(cortwin, tmp_path, monkeypatch):
     assert "weights.npz is damaged: it has 1 bytes" in one_line(complained)
 
 
+@pytest.mark.failure("model: no spikes at all, or every neuron at its limit")
+def test_a_silent_network_is_told(cortwin, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import xarray as xr\nfrom cortwin.experiment import Results\n"
+        "def compute(run):\n    return Results(spikes={'R5': xr.Dataset(attrs={'note': 'every neuron is silent'})})\n"
+        "def draw(results):\n    return []\n"
+    )
+    assert cortwin("run", "./mine.py", "--out", "out")[::2] == (0, "note: R5: every neuron is silent\n")
+    assert "note: R5: every neuron is silent" in cortwin("show", "out")[1]
+
+
 def test_a_path_with_spaces_and_umlauts(cortwin, tmp_path):
     script = tmp_path / "Übung eins" / "mein Versuch.py"
     script.parent.mkdir()

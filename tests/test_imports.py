@@ -35,7 +35,7 @@ LAYERS = (
     ("agreement", "convergence"),
     ("training", "readout"),
     ("simulation",),
-    ("cpp", "xla"),
+    ("cpp", "resources", "xla"),
     ("builder", "ensemble"),
     ("model",),
     ("equations",),

@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 
 from cortwin import manifest
@@ -110,6 +111,15 @@ def test_every_number_comes_from_the_metrics(tmp_path):
     assert "<b>Table 1.</b> n = 16." in page
     assert re.search(r"distance</th>.*neurons</th>.*0\.500</td>.*4</td>.*–</td>.*16</td>", page, re.S)
     assert page.count(">hidden</th>") == 1
+
+
+@pytest.mark.failure("model: no spikes at all, or every neuron at its limit")
+def test_what_a_reader_must_know_stands_first(tmp_path):
+    silent, active = (xr.Dataset(attrs={"note": note} if note else {}) for note in ("every <neuron> is silent", ""))
+    page = report(tmp_path, Results(spikes={"R5.4": silent, "R5.16": active}), [Section("First")])
+    assert '<p class="notice">R5.4: every &lt;neuron&gt; is silent.</p>' in page
+    assert page.count('class="notice"') == 1
+    assert page.index('class="notice"') < page.index("First")
 
 
 @pytest.mark.parametrize(

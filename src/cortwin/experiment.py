@@ -306,6 +306,8 @@ def execute(
                     result_files.write_results(folder, results)
                     # What cannot be read back must not count as saved.
                     results = result_files.read_results(folder)
+                if warnings := results.warnings():
+                    run.record("warnings", warnings)
                 if figures:
                     with run.timed("draw"):
                         drawings = experiment.draw(results)

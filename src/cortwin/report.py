@@ -131,6 +131,7 @@ def _write_page(
         facts=facts,
         command=shlex.join(facts["command"]),
         parameters=parameters,
+        warnings=results.warnings(),
         sections=shown,
         metrics=[(name, numbers.cell(name, 6)) for name in sorted(results.metrics)],
         timings=[(name, f"{seconds:.2f}") for name, seconds in timings],

@@ -58,6 +58,12 @@ class Results:
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 
+    def warnings(self) -> list[str]:
+        """What a reader has to know before any number: networks in which no neuron spiked, or all at their limit."""
+        return [
+            f"{name}: {table.attrs['note']}" for name, table in sorted(self.spikes.items()) if "note" in table.attrs
+        ]
+
 
 @dataclass(frozen=True)
 class Drawing:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import brian2
@@ -19,8 +20,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from cortwin import cpp, xla
+from cortwin import cpp, resources, xla
 from cortwin.activity import activity
+from cortwin.analysis import pathology
 from cortwin.blow_ups import COUNTER, require_in_range, require_none
 from cortwin.builder import MULTIPLE_TOLERANCE, Layout, arrays, interpreted, objects
 from cortwin.errors import CortwinError
@@ -33,6 +35,7 @@ ENGINES = ("cpp", "xla", "numpy")
 class Simulation:
     """What a writing did: activity by name (trial, time, unit), spikes, and what it cost.
 
+    ``spikes.attrs["note"]`` is there when no neuron spiked, or all at their limit: their statistics mean nothing then.
     ``seconds`` is the wall time of the runs without the build, ``build_seconds`` that of the build (0 when cached).
     """
 
@@ -89,7 +92,7 @@ def simulate(
     Raises
     ------
     CortwinError
-        For input that does not fit.
+        For input that does not fit, or more memory or disk than there is.
     RunFailed
         When a run ended without results that can be believed.
     """
@@ -114,45 +117,45 @@ def simulate(
         )
     samples = inputs.to_numpy()
     batches = [samples[first : first + batch] for first in range(0, len(samples), batch)]
-    data = [arrays(model, writing, layout, values, part) for part in batches]
+    # Before anything long begins: what does not fit into the machine, and arrays that do not fit the model.
+    processes = min(max(1, jobs), len(batches)) if engine == "cpp" else 0
+    memory = resources.require(resources.estimate(model, writing, layout), len(batches), processes)
+    prepare = partial(arrays, model, writing, layout, values)
+    prepare(batches[0])
     build_seconds = 0.0
     if engine == "cpp":
         program = cpp.build(model, writing, layout, profile)
         build_seconds = program.build_seconds
-    trials = [len(part) for part in batches]
     started = time.perf_counter()
     if engine == "cpp":
-        results = _in_parallel(program, data, trials, jobs, timeout, advance)
+        run = partial(cpp.run, program, timeout=timeout, memory=memory)
+        results = _in_parallel(lambda part, stop: run(prepare(part), stop=stop), batches, jobs, advance)
     else:
         through = _interpret if engine == "numpy" else _through_xla
         results = []
-        for part, done in zip(data, trials, strict=True):
-            results.append(through(model, writing, layout, part))
+        for part in batches:
+            results.append(through(model, writing, layout, prepare(part)))
             if advance is not None:
-                advance(done)
+                advance(len(part))
     seconds = time.perf_counter() - started
-    return Simulation(
-        _activity(model, writing, layout, results, inputs),
-        _spikes(layout, results, len(samples)) if spikes else None,
-        seconds,
-        build_seconds,
-    )
+    found = _spikes(layout, results, len(samples)) if spikes else None
+    if found is not None and (note := pathology(found, _t_ref(model, writing))):
+        found.attrs["note"] = note
+    return Simulation(_activity(model, writing, layout, results, inputs), found, seconds, build_seconds)
 
 
 def _in_parallel(
-    program: cpp.Program,
-    data: list[dict[str, NDArray]],
-    trials: list[int],
+    run: Callable[[NDArray, threading.Event], dict[str, NDArray]],
+    batches: list[NDArray],
     jobs: int,
-    timeout: float | None,
     advance: Callable[[int], None] | None,
 ) -> list[dict[str, NDArray]]:
     """Run every batch in a process of its own; end the others when one fails or the user interrupts."""
     stop = threading.Event()
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        futures = [pool.submit(cpp.run, program, part, timeout=timeout, stop=stop) for part in data]
+        futures = [pool.submit(run, part, stop) for part in batches]
         try:
-            for future, done in zip(futures, trials, strict=True):
+            for future, part in zip(futures, batches, strict=True):
                 # A wait without a limit would hold back the user's interrupt.
                 while wait([future], timeout=0.2).not_done and not any(_failed(other) for other in futures):
                     pass
@@ -160,7 +163,7 @@ def _in_parallel(
                     continue
                 future.result()
                 if advance is not None:
-                    advance(done)
+                    advance(len(part))
             return [future.result() for future in futures]
         except BaseException:
             stop.set()
@@ -239,6 +242,13 @@ def _activity(model: Model, writing: str, layout: Layout, results: list[Any], in
         )
         found[label].attrs["kind"] = "filtered_spikes" if writing == "spiking" and label == "r" else "rate"
     return xr.Dataset(found, attrs={"writing": writing, "model": model.name, "dt": layout.dt})
+
+
+def _t_ref(model: Model, writing: str) -> float:
+    """Return the refractory time of the writing's neurons in seconds, 0 where they have none or different ones."""
+    populations = model.writing(writing).populations.values()
+    times = {float(model.constants[part.refractory]) if part.refractory else 0.0 for part in populations if part.reset}
+    return times.pop() if len(times) == 1 else 0.0
 
 
 def _spikes(layout: Layout, results: list[Any], trials: int) -> xr.Dataset:

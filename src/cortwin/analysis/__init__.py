@@ -58,6 +58,7 @@ from cortwin.analysis.spike_trains import count_correlations as count_correlatio
 from cortwin.analysis.spike_trains import fano_factor as fano_factor
 from cortwin.analysis.spike_trains import interval_cv as interval_cv
 from cortwin.analysis.spike_trains import mean_rate as mean_rate
+from cortwin.analysis.spike_trains import pathology as pathology
 from cortwin.analysis.spike_trains import spike_statistics as spike_statistics
 from cortwin.analysis.spikes import population_rate as population_rate
 from cortwin.analysis.spikes import spike_counts as spike_counts

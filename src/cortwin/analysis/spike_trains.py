@@ -124,6 +124,22 @@ def count_correlations(spikes: xr.Dataset, window: float, condition: ArrayLike |
     )
 
 
+def pathology(spikes: xr.Dataset, t_ref: float) -> str:
+    """Return what is wrong with a network as a whole, or an empty string.
+
+    Parameters
+    ----------
+    spikes : Dataset of events
+    t_ref : refractory period in seconds; 0 if there is none
+    """
+    rate = mean_rate(spikes)
+    if not rate.any():
+        return "every neuron is silent"
+    if (rate * t_ref >= SATURATED).all():
+        return f"every neuron fires at 1/t_ref = {1.0 / t_ref:.6g} Hz"
+    return ""
+
+
 def spike_statistics(
     spikes: xr.Dataset,
     t_ref: float,
@@ -167,11 +183,7 @@ def spike_statistics(
         "saturated": saturated,
         "mean_rate": rate.mean(),
     }
-    reason = ""
-    if silent.all():
-        reason = "every neuron is silent"
-    elif saturated.all():
-        reason = f"every neuron fires at 1/t_ref = {1.0 / t_ref:.6g} Hz"
+    reason = pathology(spikes, t_ref)
     means = {
         "mean_cv": _mean(table["cv"].to_numpy()),
         "mean_fano_factor": _mean(table["fano_factor"].to_numpy()),

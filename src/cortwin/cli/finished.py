@@ -34,6 +34,8 @@ def _show(
     facts, console = finished.manifest, make_console()
     console.print(f"[bold]{escape(shlex.join(facts['command']))}[/bold]", soft_wrap=True)
     console.print(f"cortwin {facts['versions']['cortwin']}, seed {facts['seed']}, finished {facts['finished']}\n")
+    for warning in facts["records"].get("warnings", []):
+        console.print(f"note: {escape(warning)}\n")
     if PARAMETERS not in finished.damaged:
         table = Table("parameter", "value", "default", "meaning", box=None, pad_edge=False)
         for name, one in finished.json(PARAMETERS).items():

@@ -81,6 +81,8 @@ def _run(
     place = execute(experiment, values, run, target, command=call.command, guard=call.guard)
     if target.chosen and place != target.path:
         say(f"note: {target.path} was taken by another run meanwhile", sys.stderr)
+    for warning in run.records.get("warnings", []):
+        say(f"note: {warning}", sys.stderr)
     say(f"{shown(place)}: done in {run.timings['total']:.1f} s; open {shlex.quote(shown(place / 'report.html'))}")
 
 
