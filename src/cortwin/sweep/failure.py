@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from cortwin import result_files
-from cortwin.run_directory import MANIFEST, Destination, staging
-from cortwin.sweep.folder import FAILURE
+from cortwin.run_directory import MANIFEST, Destination, failure_in, leave_failure, staging
 from cortwin.sweep.points import Point
 
 
@@ -23,17 +20,15 @@ def write_failure(place: Path, error: str, point: Point, command: Sequence[str],
     command : the words that compute it alone
     log : last lines that the process wrote
     """
-    if (place / MANIFEST).is_file() or (place / FAILURE).is_file():
+    if (place / MANIFEST).is_file() or failure_in(place) is not None:
         return
-    with staging(Destination(place, chosen=True)) as folder:
-        content = {
-            "error": error,
-            "parameters": dict(point.given),
-            "seed": point.seed,
-            "command": list(command),
-            "log": list(log),
-        }
-        result_files.write_json(folder / FAILURE, content)
-        shutil.rmtree(place, ignore_errors=True)
-        folder.chmod(0o755)
-        folder.rename(place)
+    target = Destination(place, chosen=True)
+    content = {
+        "error": error,
+        "parameters": dict(point.given),
+        "seed": point.seed,
+        "command": list(command),
+        "log": list(log),
+    }
+    with staging(target) as folder:
+        leave_failure(folder, target, content)

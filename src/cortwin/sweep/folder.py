@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,11 +17,12 @@ from typing import Any
 
 from cortwin import manifest, result_files
 from cortwin.errors import CortwinError
-from cortwin.run_directory import MANIFEST
+from cortwin.run_directory import FAILED as REASON
+from cortwin.run_directory import MANIFEST, failure_in
 from cortwin.sweep.design import Design
 from cortwin.sweep.points import Options, Point
 
-SWEEP, POINTS, LOCK, FAILURE = "sweep.json", "points", ".lock", "FAILED.json"
+SWEEP, POINTS, LOCK = "sweep.json", "points", ".lock"
 FORMAT = 1
 FINISHED, FAILED, DAMAGED, MISSING = "finished", "failed", "damaged", "missing"
 # Seconds for the workers of a process that was killed to notice it and end.
@@ -156,7 +156,7 @@ def status(sweep: Sweep) -> Status:
 def state_of(place: Path) -> str:
     """Say in which state the directory of a point is; files are compared by size, not by hash."""
     if not (place / MANIFEST).exists():
-        return FAILED if (place / FAILURE).exists() else MISSING if not place.exists() else DAMAGED
+        return FAILED if (place / REASON).is_file() else DAMAGED if place.exists() else MISSING
     try:
         files = manifest.read(place / MANIFEST)["files"]
         whole = all((place / name).stat().st_size == stated["bytes"] for name, stated in files.items())
@@ -168,9 +168,10 @@ def state_of(place: Path) -> str:
 def failure_of(place: Path) -> str:
     """Return why a point failed, in one line."""
     try:
-        return " ".join(str(json.loads((place / FAILURE).read_text(encoding="utf-8"))["error"]).split())
-    except (OSError, ValueError, KeyError, TypeError):
-        return "the reason was not written"
+        content = failure_in(place) or {}
+    except CortwinError as error:
+        return str(error)
+    return " ".join(str(content.get("error", "the reason was not written")).split())
 
 
 @contextlib.contextmanager
