@@ -144,6 +144,11 @@ def kill_tree(root: int) -> None:
     _kill([root, *_descendants(root)])
 
 
+def children_of(root: int) -> list[int]:
+    """Processes that a process has started itself, those that have ended left out."""
+    return [process for process, parent in _processes() if parent == root]
+
+
 def _kill(processes: list[int]) -> None:
     for process in processes:
         with contextlib.suppress(ProcessLookupError, PermissionError):
