@@ -365,6 +365,8 @@ def test_a_run_stops_when_its_time_is_over(cortwin, tmp_path):
     assert list((tmp_path / "results").iterdir()) == []
 
 
+@pytest.mark.failure("row 16: a file brian_preferences in the current folder")
+@pytest.mark.failure("security: nothing is evaluated from the current folder")
 def test_preferences_in_the_current_folder_are_not_evaluated(tmp_path):
     (tmp_path / "brian_preferences").write_text("codegen.target = open('evaluated', 'w') and 'numpy'\n")
     process = start(tmp_path, "run", TOY, "--out", "out")
@@ -372,6 +374,35 @@ def test_preferences_in_the_current_folder_are_not_evaluated(tmp_path):
     assert process.returncode == 0
     assert complained == "note: the file brian_preferences in the current folder is not used\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["brian_preferences", "out"]
+    preferences = open_run(tmp_path / "out").manifest["preferences"]
+    assert preferences.items() >= {"logging.file_log": "False", "logging.save_script": "False"}.items()
+    assert "codegen.target" not in preferences
+
+
+@pytest.mark.failure("row 16: a file brian_preferences in the current folder")
+@pytest.mark.parametrize("first", ["", "import brian2; "])
+def test_a_library_user_is_warned_of_preferences(tmp_path, first):
+    """Python code of the user's own imports Brian2 as Brian2 is: all that cortwin can do is say so."""
+    (tmp_path / "brian_preferences").write_text("codegen.target = 'numpy'\n")
+    code = f"{first}from cortwin.models import elman"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert f"UserWarning: Brian2 evaluates the file {tmp_path / 'brian_preferences'} when it is imported" in done.stderr
+    (tmp_path / "brian_preferences").unlink()
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "brian_preferences" not in done.stderr
+
+
+@pytest.mark.failure("row 17: an uncaught exception leaves logs and a copy of the script")
+def test_an_exception_leaves_nothing_in_the_temporary_folder(tmp_path):
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "mine.py").write_text("def compute(run):\n    raise KeyError('a')\ndef draw(results): ...\n")
+    process = start(tmp_path, "run", "./mine.py", "--out", "out", "--debug", TMPDIR=str(tmp_path / "temporary"))
+    assert "KeyError" in process.communicate(timeout=60)[1]
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 @pytest.mark.parametrize(("how", "helper"), [(">&- 2>&- <&-", "cat && echo a && echo b >&2"), ("| true", "true")])

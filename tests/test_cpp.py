@@ -141,6 +141,29 @@ def test_the_key_holds_compiler_flags_and_preferences(monkeypatch):
     assert cache.key(*VARIATIONS[0]) == first
 
 
+@pytest.mark.failure("install: CXX and CFLAGS are set")
+@pytest.mark.parametrize("variable", ["CFLAGS", "CXXFLAGS", "MAKEFLAGS", "CPATH"])
+def test_the_environment_of_a_build_is_recorded_and_part_of_the_key(monkeypatch, variable):
+    monkeypatch.delenv(variable, raising=False)
+    first = cache.key(*VARIATIONS[0])
+    monkeypatch.setenv(variable, "-O0")
+    assert compiler.find().describe("release")["environment"] == {variable: "-O0"}
+    assert cache.key(*VARIATIONS[0]) != first
+    monkeypatch.setenv(variable, "")
+    assert "environment" not in compiler.find().describe("release")
+
+
+@pytest.mark.failure("install: CXX and CFLAGS are set")
+def test_another_compiler_has_another_key(monkeypatch, tmp_path):
+    first = cache.key(*VARIATIONS[0])
+    other = tmp_path / "another compiler"
+    other.write_text("#!/bin/sh\necho another 1.0\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("CXX", shlex.quote(str(other)))
+    assert compiler.find().describe("release")["version"] == "another 1.0"
+    assert cache.key(*VARIATIONS[0]) != first
+
+
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 def test_a_value_that_is_not_finite_is_refused(built, value):
     """Brian2 takes 'inf' for a file name and keeps its default."""

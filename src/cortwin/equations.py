@@ -20,7 +20,10 @@ from brian2.core.variables import Constant, Variable
 from brian2.parsing.expressions import parse_expression_dimensions
 
 from cortwin.blow_ups import COUNTER
+from cortwin.brian2_import import warn_of_preferences
 from cortwin.errors import CortwinError
+
+warn_of_preferences()  # here Brian2 has been imported, whatever part of cortwin was wanted
 
 # The units that a text may state. Brian2 would evaluate any Python expression here; `volt**9**9**9` never returns.
 UNITS: Mapping[str, Any] = {

@@ -31,7 +31,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from cortwin import catalogue, manifest, progress, result_files, sources
-from cortwin.brian2_import import import_brian2
+from cortwin.brian2_import import changed_preferences, import_brian2
 from cortwin.errors import CortwinError
 from cortwin.interruption import Guard, kill_children
 from cortwin.parameters import Declared, declare, nearest
@@ -291,6 +291,7 @@ def execute(
             **manifest.origin(command=command, seed=run.seed, script=experiment.script),
             "sources": dict(experiment.sources),
             "inputs": _input_files(values),
+            "preferences": changed_preferences(),
             "experiment": experiment.name,
             "quick": run.quick,
             "engine": run.engine,

@@ -26,6 +26,10 @@ HOW_TO_INSTALL = (
 )
 
 
+# What make and the compiler read from the environment.
+ENVIRONMENT = ("CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS", "MAKEFLAGS", "CPATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH")
+
+
 @dataclass(frozen=True)
 class Compiler:
     """A C++ compiler as it was found: command, version line, path of make."""
@@ -35,8 +39,11 @@ class Compiler:
     make: str
 
     def describe(self, profile: str) -> dict[str, object]:
-        """Return what the manifest says about the compiler."""
-        return {"command": self.command, "version": self.version, "profile": profile, "flags": list(PROFILES[profile])}
+        """Return what the manifest says about the compiler; it is part of the key of a build."""
+        facts: dict[str, object] = {"command": self.command, "version": self.version}
+        facts |= {"profile": profile, "flags": list(PROFILES[profile])}
+        environment = {name: os.environ[name] for name in ENVIRONMENT if os.environ.get(name)}
+        return facts | ({"environment": environment} if environment else {})
 
 
 def find() -> Compiler:
