@@ -157,6 +157,7 @@ def test_a_failed_run_and_a_damaged_one_are_one_line(original, copy, cortwin, tm
     assert (status, said, complained.count("\n")) == (2, "", 1)
     assert "failed holds no results, its run failed: signal 9" in complained
     damaged = "parameters.json" if command == "rerun" else "metrics.json"
+    sealed_again(copy, seed=9)
     (copy / damaged).write_text("{}")
     status, said, complained = cortwin(command, copy, *others)
     assert (status, said, complained.count("\n")) == (2, "", 1)
