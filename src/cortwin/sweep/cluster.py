@@ -186,7 +186,7 @@ class _Session:
             raise CortwinError(answer["error"])
         if "packed" in answer:
             unpack(answer["packed"], self._sweep.place(point))
-        yield Outcome(point, answer["error"], answer["seconds"])
+        yield Outcome(point, answer["error"], answer["seconds"], answer.get("waited"))
 
     def _failed(self, point: Point, error: BaseException) -> Outcome:
         from distributed import KilledWorker

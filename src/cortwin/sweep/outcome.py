@@ -20,11 +20,13 @@ class Outcome:
     point : which
     error : one line, empty when it is finished
     seconds : that its worker spent on it
+    waited : seconds that the worker had waited for it after its last point, None if there was no last one
     """
 
     point: Point
     error: str
     seconds: float
+    waited: float | None = None
 
 
 class Watcher(Protocol):

@@ -109,7 +109,7 @@ class Pool:
                 # The next point first: the worker shall not wait while this one is counted.
                 if self._waiting:
                     self._order(worker)
-                yield Outcome(point, answer["error"], answer["seconds"])
+                yield Outcome(point, answer["error"], answer["seconds"], answer.get("waited"))
 
     def _bury(self, worker: Worker, point: Point | None) -> Iterator[Outcome]:
         log, seconds = worker.log(), time.monotonic() - worker.since

@@ -96,8 +96,10 @@ def main() -> None:
         answer(state="refused", error=_in_words(error))
         return
     answer(state="ready")
+    free: float | None = None
     while True:
         order = orders.get()
+        waited = None if free is None else time.perf_counter() - free
         point, place, started = Point(**order["point"]), Path(order["place"]), time.perf_counter()
         try:
             compute_point(experiment, terms, point, place)
@@ -106,7 +108,8 @@ def main() -> None:
             error = _in_words(caught)
             write_failure(place, error, point, command(terms.target, point, terms.options))
         state = "failed" if error else "finished"
-        answer(state=state, name=point.name, error=error, seconds=time.perf_counter() - started)
+        free = time.perf_counter()
+        answer(state=state, name=point.name, error=error, seconds=free - started, waited=waited)
 
 
 def _listen(orders: queue.SimpleQueue[dict[str, Any]]) -> None:
