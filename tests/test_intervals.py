@@ -148,7 +148,7 @@ def test_pairs_are_taken_by_seed_and_not_by_spread():
 
 
 def test_the_signed_rank_test_goes_through_all_signs():
-    # Two of one size share the ranks 1 and 2; a normal approximation would be used for them where n is not small.
+    # Two of one size share the ranks 1 and 2.
     differences, ranks = np.array([1.0, -1.0, 3.0, 4.0, 5.0, 6.0, 7.0]), (1.5, 1.5, 3, 4, 5, 6, 7)
     positive = sum(rank for rank, difference in zip(ranks, differences, strict=True) if difference > 0)
     sums = [sum(rank for rank, sign in zip(ranks, signs, strict=True) if sign)
