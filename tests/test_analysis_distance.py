@@ -62,6 +62,7 @@ def test_constant_activity_is_undefined_with_a_reason(generator):
     np.testing.assert_allclose(found[2:], 1.0, rtol=1e-12)
 
 
+@pytest.mark.failure("analysis: activity of different dt, duration or units")
 def test_activities_that_do_not_correspond_are_refused(generator):
     values = generator.standard_normal((3, 4, 5))
     a = activity(values, dt=0.1)

@@ -99,6 +99,9 @@ def test_one_time_step_by_hand():
         ({"record_dt": 0.0015}, "record_dt is 0.0015 s, not a multiple"),
     ],
 )
+@pytest.mark.failure("model: empty group, one unit, zero trials, zero synapses")
+@pytest.mark.failure("model: negative tau, zero dt, weights that are not finite")
+@pytest.mark.failure("model: input dt is no multiple of dt")
 def test_layouts_are_refused(changes, words):
     with pytest.raises(CortwinError, match=words):
         replace(LAYOUT, **changes)
@@ -114,6 +117,10 @@ def test_layouts_are_refused(changes, words):
         ({}, np.zeros((3, 5, 2)), "at most"),
     ],
 )
+@pytest.mark.failure("row 1: a run argument is inf or nan")
+@pytest.mark.failure("row 19: an input shorter than the run")
+@pytest.mark.failure("model: weights of the wrong shape")
+@pytest.mark.failure("model: negative tau, zero dt, weights that are not finite")
 def test_numbers_are_refused(change, inputs, words):
     with pytest.raises(CortwinError, match=words):
         arrays(MODEL, "rate", LAYOUT, {**PARAMETERS._asdict(), **change}, inputs)
@@ -124,6 +131,7 @@ def test_a_missing_array_is_named():
         arrays(MODEL, "spiking", LAYOUT, PARAMETERS._asdict(), INPUTS)
 
 
+@pytest.mark.failure("model: dt too large for tau")
 def test_dt_above_the_time_constant_is_refused():
     with pytest.raises(CortwinError, match=r"dt = 0.01 s is larger than tau = 0.005 s, the time constant of x"):
         arrays(

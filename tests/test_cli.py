@@ -103,6 +103,7 @@ def test_a_silent_network_is_told(cortwin, tmp_path):
     assert "note: R5: every neuron is silent" in cortwin("show", "out")[1]
 
 
+@pytest.mark.failure("running: a path with spaces and umlauts")
 def test_a_path_with_spaces_and_umlauts(cortwin, tmp_path):
     script = tmp_path / "Übung eins" / "mein Versuch.py"
     script.parent.mkdir()
@@ -159,6 +160,7 @@ def test_a_path_with_spaces_and_umlauts(cortwin, tmp_path):
     ],
     ids=lambda value: " ".join(map(str, value[-3:])).replace(str(TOY), "toy") if isinstance(value, list) else "",
 )
+@pytest.mark.failure("row 15: a unit that hangs in eval")
 def test_bad_input_is_one_line(cortwin, tmp_path, words, message):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
@@ -178,6 +180,7 @@ def test_bad_input_is_one_line(cortwin, tmp_path, words, message):
         ("__import__('cortwin').errors.RunFailed('signal 9', 'last\\nwords')", 1, "error: signal 9"),
     ],
 )
+@pytest.mark.failure("running: a failed run leaves FAILED.json")
 def test_failures_of_an_experiment_are_one_line(cortwin, tmp_path, raised, status, message):
     script = tmp_path / "mine.py"
     script.write_text(f"def compute(run):\n    raise {raised}\ndef draw(results):\n    return []\n")
@@ -236,6 +239,7 @@ def test_help_version_and_list(cortwin):
             assert entry.summary.split()[0] in said
 
 
+@pytest.mark.failure("results: a pickled array in a file")
 def test_a_recording_is_checked(cortwin, tmp_path):
     rng = np.random.default_rng(1)
     arrays = {
@@ -316,6 +320,7 @@ def test_the_command_answers_at_once_without_the_heavy_libraries(tmp_path):
     ("number", "status", "words"),
     [(signal.SIGINT, 130, "interrupted (Ctrl+C)"), (signal.SIGTERM, 143, "stopped (SIGTERM)")],
 )
+@pytest.mark.failure("running: Ctrl+C once and twice, SIGTERM")
 def test_a_signal_ends_a_run_in_one_line(tmp_path, number, status, words):
     process = start_waiting(tmp_path, "--helper", _empty(tmp_path / "helper"))
     helper = int((tmp_path / "helper").read_text())
@@ -344,6 +349,8 @@ def test_a_signal_is_heard_inside_one_long_call_of_a_library(tmp_path):
     assert not is_alive(int((tmp_path / "helper").read_text()))
 
 
+@pytest.mark.failure("results: a crash between files and manifest")
+@pytest.mark.failure("running: a stale lock of a dead process")
 def test_a_killed_run_leaves_nothing_that_loads_and_the_next_one_clears_up(cortwin, tmp_path):
     process = start_waiting(tmp_path)
     process.kill()
@@ -358,6 +365,7 @@ def test_a_killed_run_leaves_nothing_that_loads_and_the_next_one_clears_up(cortw
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.failure("running: a hang")
 def test_a_run_stops_when_its_time_is_over(cortwin, tmp_path):
     status, _, complained = cortwin("run", TOY, "--wait", "30s", "--timeout", "0.3")
     assert status == 124
@@ -406,6 +414,7 @@ def test_an_exception_leaves_nothing_in_the_temporary_folder(tmp_path):
 
 
 @pytest.mark.parametrize(("how", "helper"), [(">&- 2>&- <&-", "cat && echo a && echo b >&2"), ("| true", "true")])
+@pytest.mark.failure("running: stdout closed, no terminal, ascii")
 def test_closed_streams_do_not_break_a_command(tmp_path, how, helper):
     (tmp_path / "mine.py").write_text(
         "import subprocess\nfrom cortwin.experiment import Results\n"
@@ -423,6 +432,7 @@ def test_closed_streams_do_not_break_a_command(tmp_path, how, helper):
     assert not open_run(tmp_path / "out").damaged
 
 
+@pytest.mark.failure("running: the disk fills while results are written")
 def test_a_full_disk_is_one_line(tmp_path):
     # A limit on the size of files is what a test can have; the libraries meet it in the same place.
     line = f"ulimit -f 20; '{sys.executable}' -m cortwin run '{TOY}' --units 40 --out out"
@@ -432,6 +442,7 @@ def test_a_full_disk_is_one_line(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "FAILED.json"]
 
 
+@pytest.mark.failure("running: stdout closed, no terminal, ascii")
 def test_an_ascii_terminal_does_not_break_a_run(tmp_path):
     out = tmp_path / "Läufe"
     process = start(tmp_path, "run", TOY, "--out", out, PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C")

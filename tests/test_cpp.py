@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import resource
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -77,6 +79,103 @@ def test_one_unit_one_trial_one_input():
         p = parameters
         x = p.x0 + 0.1 * (-p.x0 + p.W_rec @ np.tanh(p.x0) + p.W_in @ inputs[0, 0] + p.b)
         np.testing.assert_allclose(found[1], x, rtol=1e-14)
+
+
+@pytest.mark.failure("row 14: dt after another build")
+def test_each_build_has_its_own_dt():
+    """Brian2 goes back to its default of 0.1 ms when its device begins anew."""
+    model = elman.model()
+    parameters, inputs, _ = numbers(3, model)
+    for dt in (0.01, 0.005, 0.01):
+        layout = replace(LAYOUT, dt=dt)
+        data = arrays(model, "rate", layout, parameters._asdict(), inputs)
+        results = cpp.run(cpp.build(model, "rate", layout), data)
+        x, alpha = parameters.x0, dt / 0.1
+        for _ in range(round(LAYOUT.input_dt / dt)):
+            r = np.tanh(x)
+            x = (1 - alpha) * x + alpha * (parameters.W_rec @ r + parameters.W_in @ inputs[0, 0] + parameters.b)
+        np.testing.assert_allclose(results["recorded_cortex.x"][1, :5], x, atol=1e-13)
+        assert results["recorded_cortex.t"][1] == pytest.approx(LAYOUT.input_dt)
+
+
+@pytest.mark.failure("row 3: a static array file is missing")
+@pytest.mark.parametrize("spoil", [lambda file: file.unlink(), lambda file: os.truncate(file, 8)])
+def test_a_program_that_is_not_whole_does_not_start(built, tmp_path, spoil):
+    """Brian2's program would compute with memory that nobody wrote."""
+    found, data = built
+    shutil.copytree(found.folder, tmp_path / "program")
+    copy = replace(found, folder=tmp_path / "program")
+    cpp.run(copy, data)
+    file = next(iter((copy.folder / "static_arrays").iterdir()))
+    spoil(file)
+    with pytest.raises(CortwinError, match=rf"{file.name} of the compiled program (is missing|has 8 bytes instead of)"):
+        cpp.run(copy, data)
+
+
+@pytest.mark.failure("running: a program for another processor")
+def test_what_is_no_program_is_named(built, tmp_path):
+    """A program of another architecture, or one that was overwritten, in the place of ours."""
+    found, data = built
+    (tmp_path / "main").write_bytes(b"\x7fELF of another kind")
+    (tmp_path / "main").chmod(0o755)
+    (tmp_path / "static_arrays").symlink_to(found.folder / "static_arrays")
+    other = replace(found, folder=tmp_path, description={**found.description, "files": {}})
+    with pytest.raises(RunFailed, match=r"main does not start \(Exec format error\)"):
+        cpp.run(other, data)
+
+
+@pytest.mark.failure("running: a stale lock of a dead process")
+def test_the_lock_of_a_killed_process_holds_nobody_up(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from cortwin.cpp import cache\n"
+        "with cache.locked(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(600)"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "entry")], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    entered = threading.Event()
+
+    def enter():
+        with cache.locked(tmp_path / "entry"):
+            entered.set()
+
+    waiting = threading.Thread(target=enter, daemon=True)
+    waiting.start()
+    assert not entered.wait(0.3)
+    holder.kill()
+    holder.communicate()
+    assert entered.wait(10)
+    waiting.join()
+    assert (tmp_path / "entry.lock").exists()  # the file stays, and means nothing
+
+
+@pytest.mark.failure("running: the disk fills while building")
+def test_a_disk_that_fills_while_building_is_named(monkeypatch, tmp_path):
+    """The limit on the size of files meets the compiler; the folder of the build goes with it."""
+    monkeypatch.setenv("CORTWIN_CACHE", str(tmp_path))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setattr(program, "_compile", limited(program._compile))
+    with pytest.raises(CortwinError, match=r"the C\+\+ compiler g\+\+ failed: .*"):
+        cpp.build(elman.model(), "rate", LAYOUT)
+    assert resource.getrlimit(resource.RLIMIT_FSIZE) == before
+    assert cache.summary()[1] == 0
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+def limited(function):
+    """Return the function under a limit of 30 kB for every file that it or its children write."""
+
+    def call(*arguments):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+        try:
+            return function(*arguments)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return call
 
 
 def test_the_users_device_and_preferences_are_left_alone():
@@ -165,6 +264,7 @@ def test_another_compiler_has_another_key(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.failure("row 1: a run argument is inf or nan")
 def test_a_value_that_is_not_finite_is_refused(built, value):
     """Brian2 takes 'inf' for a file name and keeps its default."""
     found, data = built
@@ -173,12 +273,14 @@ def test_a_value_that_is_not_finite_is_refused(built, value):
         cpp.run(found, broken)
 
 
+@pytest.mark.failure("row 2: a file of a run argument is cut short")
 def test_an_array_of_the_wrong_length_is_noticed(built):
     found, data = built
     with pytest.raises(RunFailed, match=r"complained: .*does not match expected size"):
         cpp.run(found, {**data, "cortex.b": data["cortex.b"][:-1]})
 
 
+@pytest.mark.failure("row 3: a static array file is missing")
 def test_a_missing_static_array_builds_anew(built):
     """Brian2's program would compute with memory that nobody wrote."""
     found, data = built
@@ -359,6 +461,7 @@ def test_a_failed_run_keeps_the_end_of_what_was_said(built, tmp_path):
     assert failed.value.log.splitlines() == [str(k) for k in range(950, 1000)]
 
 
+@pytest.mark.failure("running: a hang")
 def test_a_run_that_hangs_is_killed(built, tmp_path):
     found, data = built
     broken = wrapped(found, tmp_path, "import time; time.sleep(600)")
@@ -372,6 +475,9 @@ def test_a_run_that_hangs_is_killed(built, tmp_path):
     assert time.perf_counter() - started < 60
 
 
+@pytest.mark.failure("row 11: no compiler, no make")
+@pytest.mark.failure("install: no compiler")
+@pytest.mark.failure("install: no make")
 def test_no_compiler_and_no_make(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CortwinError, match=r"no C\+\+ compiler: 'g\+\+' was not found; install .* --engine numpy"):
@@ -387,6 +493,7 @@ def test_no_compiler_and_no_make(monkeypatch, tmp_path):
         compiler.find()
 
 
+@pytest.mark.failure("install: a broken compiler")
 def test_a_broken_compiler_shows_its_first_error(monkeypatch, tmp_path):
     broken = tmp_path / "broken"
     broken.write_text(
@@ -400,6 +507,7 @@ def test_a_broken_compiler_shows_its_first_error(monkeypatch, tmp_path):
     assert not [path for path in cache.directory().iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.failure("install: a read-only home or cache folder")
 def test_a_cache_that_cannot_be_written_is_replaced(monkeypatch, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
@@ -409,6 +517,7 @@ def test_a_cache_that_cannot_be_written_is_replaced(monkeypatch, tmp_path):
         assert cache.directory().parent == tmp_path
 
 
+@pytest.mark.failure("running: a path with spaces and umlauts")
 def test_the_cache_is_counted_and_cleared(monkeypatch, tmp_path):
     monkeypatch.setenv("CORTWIN_CACHE", str(tmp_path / "mit Leerzeichen und Ümläut"))
     assert cache.summary()[1:] == (0, 0)
@@ -421,6 +530,7 @@ def test_the_cache_is_counted_and_cleared(monkeypatch, tmp_path):
     assert cache.summary()[1:] == (0, 0)
 
 
+@pytest.mark.failure("running: two processes, one folder or one build")
 def test_two_processes_build_once(monkeypatch, tmp_path):
     monkeypatch.setenv("CORTWIN_CACHE", str(tmp_path))
     code = (

@@ -142,6 +142,9 @@ def test_damaged_data_are_not_drawn(toy, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../x", "/tmp/x", "x" * 300, "", ".hidden", "a b", "a/b"])
+@pytest.mark.failure("row 10: results outside the chosen folder")
+@pytest.mark.failure("results: output names ../x, absolute, 300 characters, a link out")
+@pytest.mark.failure("security: output stays under the chosen folder")
 def test_drawings_stay_in_their_folder(tmp_path, name):
     with pytest.raises(CortwinError, match="a drawing is called"):
         write_drawings(tmp_path, [Drawing(name, Figure())])
@@ -153,6 +156,7 @@ def test_two_drawings_of_one_name_are_refused(tmp_path):
         write_drawings(tmp_path, [Drawing("a", Figure()), Drawing("a", Figure())])
 
 
+@pytest.mark.failure("running: a failed run leaves FAILED.json")
 def test_a_failing_experiment_leaves_its_reason_and_nothing_that_loads(toy, tmp_path, monkeypatch):
     def draw(results):
         raise ZeroDivisionError("no\nwidth")

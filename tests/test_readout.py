@@ -118,6 +118,7 @@ def test_the_number_of_threads_changes_no_bit():
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.failure("learning: constant features, one class, NaN rows, few samples")
 def test_more_features_than_samples_and_constant_features():
     X, y, _ = rows(n_samples=12, n_features=40)
     X[:, 3] = 7.0
@@ -147,6 +148,7 @@ def test_a_penalty_that_cannot_be_used_is_refused(readout, groups, message):
         readout.fit(X, y, groups)
 
 
+@pytest.mark.failure("learning: constant features, one class, NaN rows, few samples")
 def test_nan_is_refused():
     X, y, _ = rows()
     X[3, 1] = np.nan
@@ -303,6 +305,7 @@ def test_held_out_score_is_that_of_scikit_learn():
 
 
 @pytest.mark.parametrize("test", [[4, 5], [-1], [True] * 8])
+@pytest.mark.failure("learning: the same trial in train and test")
 def test_the_same_trial_in_train_and_test_is_refused(test):
     x, y = population()
     with pytest.raises(ValueError, match="trials are in both train and test, the first is"):
@@ -335,12 +338,14 @@ def regridded(y, dt):
         (lambda x, y: (x.rename(unit="neuron"), y), r"activity must be \(trial, time, unit\), got \(trial, time, neu"),
     ],
 )
+@pytest.mark.failure("analysis: activity of different dt, duration or units")
 def test_activity_and_target_that_do_not_belong_together_are_refused(change, message):
     x, y = change(*population())
     with pytest.raises(ValueError, match=message):
         fit_readout(RidgeReadout(), x, y)
 
 
+@pytest.mark.failure("learning: constant features, one class, NaN rows, few samples")
 def test_too_few_conditions_are_refused():
     x, y = population(n_conditions=1)
     with pytest.raises(ValueError, match="needs at least 2 conditions, got 1"):

@@ -124,6 +124,7 @@ def test_a_text_file_is_refused_without_advice_to_load_pickles(tmp_path):
     assert "pickle" not in str(refused.value)
 
 
+@pytest.mark.failure("results: a truncated or flipped file")
 def test_every_flipped_byte_is_refused_or_does_no_harm(saved):
     """A zip file holds a checksum of each array, so that a flipped bit is never read as a number."""
     path = saved()

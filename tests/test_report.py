@@ -162,6 +162,7 @@ class Attributes(HTMLParser):
         self.sources += [value for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
 
 
+@pytest.mark.failure("security: the report escapes everything and loads nothing")
 def test_the_page_is_complete_in_itself_and_escaped(page_of_toy):
     page = page_of_toy.read_text()
     found = Attributes(page)

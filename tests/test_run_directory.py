@@ -137,16 +137,33 @@ def test_the_same_results_are_the_same_bytes(tmp_path):
         (Results(notes={"a": float("nan")}), "notes hold something that is not JSON"),
     ],
 )
+@pytest.mark.failure("results: output names ../x, absolute, 300 characters, a link out")
+@pytest.mark.failure("security: output stays under the chosen folder")
 def test_what_cannot_be_saved_is_named(tmp_path, results, message):
     with pytest.raises(CortwinError) as refused:
         write_results(tmp_path, results)
     assert message in str(refused.value)
 
 
+class Attack:
+    """An object that writes a file when somebody loads it from a pickle."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return open, (str(self.file), "w")
+
+
+@pytest.mark.failure("results: a pickled array in a file")
+@pytest.mark.failure("security: no pickle")
 def test_pickled_weights_are_refused(tmp_path):
-    np.savez(tmp_path / WEIGHTS, w=np.array([{"a": 1}], dtype=object))
+    np.savez(tmp_path / WEIGHTS, w=np.array([Attack(tmp_path / "attacked")], dtype=object))
     with pytest.raises(CortwinError, match=r"weights\.npz cannot be read.*allow_pickle"):
         read_weights(tmp_path)
+    assert not (tmp_path / "attacked").exists()
+    np.load(tmp_path / WEIGHTS, allow_pickle=True)["w"][0].close()
+    assert (tmp_path / "attacked").exists()  # the attack works where nobody refuses it
 
 
 def test_a_finished_run_opens(tmp_path):
@@ -160,6 +177,7 @@ def test_a_finished_run_opens(tmp_path):
     assert path.stat().st_mode & 0o777 == (tmp_path / "Läufe von heute").stat().st_mode & 0o777
 
 
+@pytest.mark.failure("results: a crash between files and manifest")
 def test_a_half_run_leaves_nothing(tmp_path):
     def half_run():
         with staging(Destination(tmp_path / "run", chosen=True)) as folder:
@@ -173,6 +191,7 @@ def test_a_half_run_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.failure("running: a stale lock of a dead process")
 def test_what_a_killed_run_left_is_swept_and_a_living_one_is_not(tmp_path):
     (tmp_path / ".run.partial-dead").mkdir()
     (tmp_path / ".run.partial-dead" / "file").touch()
@@ -188,6 +207,7 @@ def test_what_a_killed_run_left_is_swept_and_a_living_one_is_not(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".other.partial-dead", ".run.partial-alive", "run"]
 
 
+@pytest.mark.failure("running: two processes, one folder or one build")
 def test_two_runs_into_one_place_lose_nothing(tmp_path):
     target = Destination(tmp_path / "run", chosen=True)
     with staging(target) as first, staging(target) as second:
@@ -199,6 +219,7 @@ def test_two_runs_into_one_place_lose_nothing(tmp_path):
     assert [json.loads((place / "notes.json").read_text()) for place in places] == [first.name, second.name]
 
 
+@pytest.mark.failure("running: a failed run leaves FAILED.json")
 def test_a_failure_takes_no_place_from_a_finished_run(tmp_path):
     target = Destination(tmp_path / "run", chosen=True)
     with staging(target) as folder:
@@ -225,6 +246,7 @@ def test_default_places_are_numbered(tmp_path, monkeypatch):
         target.path.mkdir(parents=True)
 
 
+@pytest.mark.failure("results: output names ../x, absolute, 300 characters, a link out")
 def test_places_that_would_be_overwritten_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "full").mkdir()
@@ -256,6 +278,7 @@ def flip(file):
 
 
 @pytest.mark.parametrize("name", DATA_FILES)
+@pytest.mark.failure("results: a truncated or flipped file")
 def test_a_flipped_bit_is_named_and_the_others_load(tmp_path, name):
     path = finish(tmp_path / "run")
     flip(path / name)
@@ -277,6 +300,7 @@ def test_a_flipped_bit_is_named_and_the_others_load(tmp_path, name):
         finished.results()
 
 
+@pytest.mark.failure("results: output names ../x, absolute, 300 characters, a link out")
 def test_truncated_missing_and_foreign_files_are_named(tmp_path):
     path = finish(tmp_path / "run")
     os.truncate(path / ACTIVITY, 100)
@@ -291,6 +315,7 @@ def test_truncated_missing_and_foreign_files_are_named(tmp_path):
     assert len(damaged) == 3
 
 
+@pytest.mark.failure("results: results of an older format")
 def test_manifests_that_cannot_be_trusted_are_refused(tmp_path):
     path = finish(tmp_path / "run")
     whole = (path / MANIFEST).read_text()
@@ -314,6 +339,8 @@ def test_manifests_that_cannot_be_trusted_are_refused(tmp_path):
     assert open_run(path).damaged == {}
 
 
+@pytest.mark.failure("row 10: results outside the chosen folder")
+@pytest.mark.failure("security: output stays under the chosen folder")
 def test_a_manifest_names_only_files_inside(tmp_path):
     path = finish(tmp_path / "run")
     content = manifest.read(path / MANIFEST)

@@ -10,8 +10,10 @@ from brian2 import ms
 from cortwin import cpp
 from cortwin.activity import activity
 from cortwin.analysis import spike_statistics
+from cortwin.cpp import doctor
 from cortwin.errors import CortwinError, RunFailed
 from cortwin.ladder import Spiking
+from cortwin.model import Lacking, Model
 from cortwin.models import elman, lif
 from cortwin.simulation import simulate
 from cortwin.training import run_textbook
@@ -57,6 +59,7 @@ def events(simulation):
 
 @pytest.mark.cpp
 @pytest.mark.parametrize("engine", ["xla", "numpy"])
+@pytest.mark.failure("row 18: runtime and standalone with one seed")
 def test_every_engine_finds_the_same_spikes_and_currents(compiled, engine):
     inputs = INPUTS if engine == "xla" else INPUTS[:BATCH]
     found = simulate(MODEL, "spiking", ARRAYS, inputs, engine=engine, **SPIKING)
@@ -72,6 +75,7 @@ def test_every_engine_finds_the_same_spikes_and_currents(compiled, engine):
 
 
 @pytest.mark.cpp
+@pytest.mark.failure("row 9: threads run simulations at a time")
 def test_results_do_not_depend_on_workers_or_on_other_trials(compiled):
     again = simulate(MODEL, "spiking", ARRAYS, INPUTS, engine="cpp", jobs=2, **SPIKING)
     assert again.build_seconds == 0
@@ -201,6 +205,7 @@ def compiled_or_xla():
 
 
 @pytest.mark.parametrize("engine", ["xla", "numpy"])
+@pytest.mark.failure("model: empty group, one unit, zero trials, zero synapses")
 def test_one_unit_one_trial_one_sample(engine):
     p = network(units=1)
     u = trials(1, samples=1)
@@ -241,6 +246,12 @@ def test_no_spikes_at_all(engine):
         ({"inputs": INPUTS[:, :, :1]}, r"W_in has the shape \(4, 2\), expected \(4, 1\)"),
     ],
 )
+@pytest.mark.failure("model: dt too large for tau")
+@pytest.mark.failure("model: negative tau, zero dt, weights that are not finite")
+@pytest.mark.failure("model: weights of the wrong shape")
+@pytest.mark.failure("model: input dt is no multiple of dt")
+@pytest.mark.failure("model: duration is no multiple of dt")
+@pytest.mark.failure("model: empty group, one unit, zero trials, zero synapses")
 def test_what_does_not_fit_is_refused(change, words):
     given = {
         "model": MODEL,
@@ -256,6 +267,7 @@ def test_what_does_not_fit_is_refused(change, words):
 
 @pytest.mark.parametrize("engine", ["xla", "numpy"])
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid value:RuntimeWarning")
+@pytest.mark.failure("row 7: NaN, or 1e206, is told once per process")
 def test_a_blow_up_is_no_result(engine):
     """Recurrent ReLU with an eigenvalue of 1e30 leaves the range of float64 within 12 steps of 1e29."""
     model = elman.model("relu")
@@ -287,6 +299,17 @@ def test_a_blow_up_that_a_reset_hides_is_no_result(engine):
         RunFailed, match=r"cortex: the states of 1 of 5 neurons were not finite or beyond .* in 1 steps"
     ):
         simulate(model, "spiking", wild, INPUTS[:1], engine=engine, dt=1e-4, spikes=True, batch=1)
+
+
+@pytest.mark.failure("model: empty group, one unit, zero trials, zero synapses")
+@pytest.mark.parametrize("engine", ["xla", "numpy"])
+def test_no_synapse_at_all(engine):
+    """Units that only decay, beside an input that nobody hears."""
+    assert not doctor.LEAK.pathways
+    lacking, constants = Lacking("a test"), {"tau": 10 * ms}
+    model = Model("m", lacking, doctor.LEAK, lacking, lacking, {"x0": ("units",)}, tuple, np.zeros, constants)
+    found = simulate(model, "rate", {"x0": np.array([1.0, -2.0])}, INPUTS[:1], dt=1e-3, engine=engine).activity["x"]
+    np.testing.assert_allclose(found[0, -1], np.array([1.0, -2.0]) * 0.9**120, rtol=1e-12)
 
 
 def test_brian2_is_left_as_it_was():

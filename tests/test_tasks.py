@@ -163,6 +163,7 @@ def test_any_task_on_the_grid_has_whole_trials(parts, jitter, dt):
         ({"cue_until": "never"}, r"ReachTask\.cue_until must be 'go' or 'end', got 'never'"),
     ],
 )
+@pytest.mark.failure("model: duration is no multiple of dt")
 def test_what_cannot_be_a_task_is_refused(change, message):
     with pytest.raises(CortwinError, match=message):
         ReachTask(**change)

@@ -427,6 +427,7 @@ def test_best_validated_weights_are_returned_when_training_overfits():
 EXPLODING = {"optimizer": "sgd", "learning_rate": 1e4, "clip": None, "batch_size": 3}
 
 
+@pytest.mark.failure("learning: a loss that is NaN or infinite")
 def test_training_stops_at_a_loss_that_is_not_finite_and_keeps_the_last_good_weights():
     found = trained(Options(updates=1000, interval=50, **EXPLODING))
     assert found.diverged
@@ -487,6 +488,7 @@ class Interrupted(Exception):
 
 
 @pytest.mark.parametrize("how", [KeyboardInterrupt, Interrupted])
+@pytest.mark.failure("learning: interrupted training")
 def test_resumed_training_gives_the_bytes_of_an_uninterrupted_one(tmp_path, how):
     whole = trained(Options(**LONG))
     file = tmp_path / "training.npz"

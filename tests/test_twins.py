@@ -99,6 +99,7 @@ def test_without_other_trials_no_condition_is_predicted_by_a_readout_that_saw_it
     assert scores(predicted, target, [2])["a"] < -2
 
 
+@pytest.mark.failure("learning: the same trial in train and test")
 def test_a_trial_that_is_fitted_and_tested_is_refused():
     found, target = planted(3)
     other, other_target = planted(4)
