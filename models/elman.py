@@ -44,10 +44,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from brian2 import ms
 
+from cortwin.activations import ACTIVATIONS as ACTIVATIONS
+from cortwin.activations import activation_of
 from cortwin.model import Ensemble, Model, Pathway, Population, Textbook, Writing
 
 
@@ -76,13 +77,6 @@ def output(p, h):
     """Return y_t, the linear readout."""
     return p.W_out @ h + p.b_out
 
-
-# name: (f of the textbook, f in the rate text)
-ACTIVATIONS = {
-    "tanh": (jnp.tanh, "tanh(x)"),
-    "logistic": (lambda x: 1 / (1 + jnp.exp(-x)), "1/(1 + exp(-x))"),
-    "relu": (lambda x: jnp.maximum(x, 0), "clip(x, 0, inf)"),
-}
 
 # The logistic function is flat: at rest its slope is 1/4, and weights have to make up for it.
 GAINS = {"tanh": 1.0, "logistic": 4.0, "relu": 1.0}
@@ -134,9 +128,7 @@ def model(activation: str = "tanh") -> Model:
     ValueError
         For an unknown activation.
     """
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"elman: activation is '{activation}', expected one of {', '.join(ACTIVATIONS)}")
-    f, text = ACTIVATIONS[activation]
+    f, text = activation_of("elman", activation)
     start = {"x": "x0", "b": "b"}
     rate = Writing(
         populations={
@@ -189,7 +181,7 @@ def model(activation: str = "tanh") -> Model:
             "recurrence": RECURRENT,
         },
         activity=ACTIVITY,
-        spikes="neurons",
+        spikes=("neurons",),
     )
     return Model(
         name="elman",

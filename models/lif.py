@@ -96,7 +96,7 @@ def model(method: str = "exact") -> Model:
             ),
         },
         activity={"v": "cortex.v"},
-        spikes="cortex",
+        spikes=("cortex",),
     )
     return Model(
         name="lif",

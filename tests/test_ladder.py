@@ -12,7 +12,7 @@ from cortwin.errors import CortwinError
 from cortwin.ladder import Spiking, climb, floor, ladder_metrics
 from cortwin.models import elman
 from cortwin.simulation import simulate
-from cortwin.training import run_textbook
+from cortwin.training import textbook_signals
 
 MODEL = elman.model()
 TAU, TAU_M, TAU_S, T_REF = (float(MODEL.constants[name]) for name in ("tau", "tau_m", "tau_s", "t_ref"))
@@ -131,7 +131,7 @@ def test_rows_say_what_the_activity_says(rungs):
 
 def test_more_neurons_stand_better_for_a_unit(rungs):
     """Beyond the spread over three drawings of the neurons, for curves and for spikes."""
-    lived = rungs["R1"].activity["x"]
+    lived = textbook_signals(MODEL, PARAMETERS, INPUTS, 0.1)
 
     def distance(n, seed):
         arrays = SPIKING.arrays(MODEL, PARAMETERS, lived, n, seed)
@@ -160,7 +160,7 @@ def test_metrics_have_the_ladders_names(rungs):
 
 def test_what_is_taken_away_from_the_floor():
     inputs, n = INPUTS[:1], 32
-    lived = run_textbook(MODEL, PARAMETERS, INPUTS, 0.1)["x"]
+    lived = textbook_signals(MODEL, PARAMETERS, INPUTS, 0.1)
     options = {"dt": SPIKING.dt, "record_dt": 0.01, "engine": "xla", "batch": 1}
     fine = simulate(MODEL, "rate", PARAMETERS._asdict(), inputs, **options).activity["x"]
     found = floor(MODEL, PARAMETERS, inputs, fine, lived, n, SPIKING, SEEDS[0], engine="xla", batch=1)
@@ -223,7 +223,7 @@ def explicit_network(p, found, inputs, dt):
 def test_factored_ensembles_are_an_explicit_network_of_synapses():
     """20 units of 4 neurons for 1 s: every spike of the 80 neurons with their 6400 synapses."""
     p, inputs, dt = network(3, units=20), trials(1, samples=100, seed=5), 1e-4
-    lived = run_textbook(MODEL, p, inputs, 0.1)["x"]
+    lived = textbook_signals(MODEL, p, inputs, 0.1)
     arrays = Spiking(dt=dt).arrays(MODEL, p, lived, 4, SEEDS[0])
     found = simulate(
         MODEL,
@@ -246,7 +246,7 @@ def test_factored_ensembles_are_an_explicit_network_of_synapses():
 
 
 def ensemble_run(change, inputs=INPUTS, parameters=PARAMETERS, n=4, record_dt=0.01):
-    lived = run_textbook(MODEL, parameters, INPUTS, 0.1)["x"]
+    lived = textbook_signals(MODEL, parameters, INPUTS, 0.1)
     arrays = SPIKING.arrays(MODEL, parameters, lived, n, SEEDS[0])
     arrays |= {name: np.broadcast_to(value, np.shape(arrays[name])).copy() for name, value in change.items()}
     options = {"dt": SPIKING.dt, "record_dt": record_dt, "neurons_per_unit": n, "spikes": True, "engine": "xla"}

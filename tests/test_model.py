@@ -51,7 +51,7 @@ def test_the_model_itself_is_accepted():
             lambda: replace(MODEL, rate=replace(MODEL.rate, activity={"x": "cortex.y"})),
             "'cortex.y', which does not exist",
         ),
-        (lambda: replace(MODEL, rate=replace(MODEL.rate, spikes="cortex")), "cannot spike"),
+        (lambda: replace(MODEL, rate=replace(MODEL.rate, spikes=("cortex",))), "cannot spike"),
         (lambda: replace(MODEL, shapes={**MODEL.shapes, "b": ("columns",)}), "'columns'"),
         (lambda: MODEL.with_constants(tau=-1 * ms), "tau = "),
         (lambda: MODEL.with_constants(tau=0 * ms), "finite and positive"),

@@ -16,11 +16,13 @@ import pytest
 
 from cortwin import models
 from cortwin.activity import activity
+from cortwin.analysis import nrmse
 from cortwin.errors import CortwinError
 from cortwin.figures import page_texts, typeset_page
+from cortwin.ladder import Spiking
 from cortwin.model import SIZES, Lacking, Model, check_array
 from cortwin.simulation import simulate
-from cortwin.training import gradient_errors
+from cortwin.training import gradient_errors, textbook_signals
 
 PAGES = {
     module.name: importlib.import_module(f"cortwin.models.{module.name}")
@@ -43,14 +45,14 @@ every_page = pytest.mark.parametrize("page", [pytest.param(page, id=name) for na
 
 
 def test_there_are_pages():
-    assert {"elman", "lif"} <= set(PAGES)
-    assert len(EVERY) >= 5
+    assert {"elman", "feedforward", "gru", "jordan", "lif", "lstm", "relay", "sublstm"} <= set(PAGES)
+    assert len(EVERY) >= 16
 
 
-def first(page, generator):
+def first(made, generator):
     """Draw parameters, with everything that starts at zero moved away from it."""
-    sizes = [COUNTS[name] for name in COUNTS if name in inspect.signature(page.initial).parameters]
-    parameters = page.initial(generator, *sizes)
+    sizes = [COUNTS[name] for name in COUNTS if name in inspect.signature(made.initial).parameters]
+    parameters = made.initial(generator, *sizes)
     moved = {name: array for name, array in parameters._asdict().items() if not np.any(array)}
     return parameters._replace(**{name: 0.5 * generator.standard_normal(np.shape(a)) for name, a in moved.items()})
 
@@ -98,10 +100,13 @@ def symbols(page):
 def test_the_symbol_table_names_every_array_and_constant(page):
     made, table = page.model(), symbols(page)
     assert all(set(shape) <= set(SIZES) for shape, _ in table.values())
-    missing = (set(made.shapes) | set(made.constants)) - set(table)
+    # The arrays of an ensemble carry its name in front; the table has one row for those of all.
+    prefixed = {name for ensemble in made.ensembles if ensemble.prefix for name in ensemble.shapes}
+    missing = (set(made.shapes) - prefixed | set(made.constants)) - set(table)
     assert not missing
-    for name, shape in made.shapes.items():
-        assert table[name][0] == shape, name
+    assert not prefixed or "carry" in inspect.getdoc(page)
+    for name in set(made.shapes) - prefixed:
+        assert table[name][0] == made.shapes[name], name
     for name, value in made.constants.items():
         expected = {"s": brian2.second, "1": 1, "Hz": brian2.Hz}[table[name][1]]
         assert table[name][0] == ()
@@ -164,6 +169,10 @@ def test_initial_values_are_reproducible_and_fit(page):
 PLAIN = {"tanh": np.tanh, "logistic": lambda x: 1 / (1 + np.exp(-x)), "relu": lambda x: np.maximum(x, 0)}
 
 
+def sigma(x):
+    return 1 / (1 + np.exp(-x))
+
+
 def elman_loop(p, u, alpha, activation):
     x, states = p.x0, []
     for sample in u:
@@ -172,7 +181,79 @@ def elman_loop(p, u, alpha, activation):
     return np.array(states)
 
 
-LOOPS = {"elman": elman_loop}
+def jordan_loop(p, u, alpha, activation):
+    x, states = p.x0, []
+    for sample in u:
+        y = p.W_out @ PLAIN[activation](x) + p.b_out
+        x = (1 - alpha) * x + alpha * (p.W_in @ sample + p.W_fb @ y + p.b)
+        states.append(x)
+    return np.array(states)
+
+
+def feedforward_loop(p, u, alpha, activation):
+    """Logits, which are what the page compares."""
+    x, found = p.x0, []
+    for sample in u:
+        x = (1 - alpha) * x + alpha * (p.W_in @ sample + p.b)
+        found.append(p.W_out @ PLAIN[activation](x) + p.b_out)
+    return np.array(found)
+
+
+def relay_loop(p, u, alpha, recurrence):
+    x, a, states = p.x0, p.a0, []
+    for sample in u:
+        loop = p.W_hh @ sigma(x) if recurrence == "recurrent" else 0
+        x = (1 - alpha) * x + alpha * (p.W_hx @ sample + p.W_ha @ a + loop + p.b_h)
+        a = p.W_ax @ sample + p.b_a
+        states.append(x)
+    return np.array(states)
+
+
+def lstm_loop(p, u, alpha):
+    c, h, states = p.c0, p.h0, []
+    for sample in u:
+        i, f, g, o = (
+            getattr(p, f"W_{gate}") @ sample + getattr(p, f"U_{gate}") @ h + getattr(p, f"b_{gate}") for gate in "ifgo"
+        )
+        c = (1 - alpha) * c + alpha * (sigma(f) * c + sigma(i) * np.tanh(g))
+        h = (1 - alpha) * h + alpha * sigma(o) * np.tanh(c)
+        states.append(c)
+    return np.array(states)
+
+
+def sublstm_loop(p, u, alpha):
+    c, h, states = p.c0, p.h0, []
+    for sample in u:
+        z, i, f, o = (
+            sigma(getattr(p, f"W_{gate}") @ sample + getattr(p, f"U_{gate}") @ h + getattr(p, f"b_{gate}"))
+            for gate in "zifo"
+        )
+        c = (1 - alpha) * c + alpha * (f * c + z - i)
+        h = (1 - alpha) * h + alpha * (sigma(c) - o)
+        states.append(c)
+    return np.array(states)
+
+
+def gru_loop(p, u, alpha):
+    h, states = p.h0, []
+    for sample in u:
+        z = sigma(p.W_z @ sample + p.U_z @ h + p.b_z)
+        r = sigma(p.W_r @ sample + p.U_r @ h + p.b_r)
+        n = np.tanh(p.W_n @ sample + p.b_n + r * (p.U_n @ h + p.b_q))
+        h = (1 - alpha) * h + alpha * ((1 - z) * n + z * h)
+        states.append(h)
+    return np.array(states)
+
+
+LOOPS = {
+    "elman": elman_loop,
+    "feedforward": feedforward_loop,
+    "gru": gru_loop,
+    "jordan": jordan_loop,
+    "lstm": lstm_loop,
+    "relay": relay_loop,
+    "sublstm": sublstm_loop,
+}
 
 
 @every_variant
@@ -181,7 +262,7 @@ def test_the_rate_text_is_the_page_in_plain_numpy(page, arguments):
     if isinstance(made.rate, Lacking):
         pytest.skip(made.rate.reason)
     generator = np.random.default_rng(3)
-    parameters, inputs = first(page, generator), trials(generator)
+    parameters, inputs = first(made, generator), trials(generator)
     found = simulate(made, "rate", parameters._asdict(), inputs, dt=0.01, engine="numpy").activity["x"]
     alpha = 0.01 / float(made.constants["tau"])
     assert float(found.std()) > 0.1
@@ -222,30 +303,165 @@ def test_the_lif_page_is_its_loop_in_plain_numpy(method):
     assert list(zip(step.tolist(), found["unit"].to_numpy().tolist(), strict=True)) == expected
 
 
+# Inputs of the logistic function and of tanh at which they are plain fractions.
+SIGMA = {1 / 4: -np.log(3), 1 / 2: 0.0, 3 / 4: np.log(3)}
+TANH = {3 / 5: np.log(2), 4 / 5: np.log(3), -3 / 5: -np.log(2)}
+READOUT = {"W_out": np.array([[2.0, -1.0]]), "b_out": np.array([0.3])}
 ELMAN = {
     "W_rec": np.array([[0.5, -1.0], [2.0, 0.0]]),
     "W_in": np.array([[1.0], [-2.0]]),
     "b": np.array([0.1, 0.2]),
     "x0": np.zeros(2),
-    "W_out": np.array([[2.0, -1.0]]),
-    "b_out": np.array([0.3]),
+    **READOUT,
 }
-# With h = (1/2, -1/4) and u = 1/2: W_rec h = (1/2, 1), W_in u = (1/2, -1), so f is taken of (1.1, 0.2), and y = 1.55.
-# The leaky step, alpha = 0.1, starts where f(x) is a plain fraction: (1/2, -1/4), for the logistic (1/2, 3/4), and for
-# ReLU, which cuts the negative half, (1/2, 0).
+# y of h = (1/2, -1/4) is 1.55; the feedback adds (1.55, -3.1) / 10.
+JORDAN = {name: ELMAN[name] for name in ("W_in", "b", "x0", "W_out", "b_out")} | {"W_fb": np.array([[0.1], [-0.2]])}
+FEEDFORWARD = {name: ELMAN[name] for name in ("W_in", "b", "x0", "W_out", "b_out")}
+RELAY = {
+    "W_ax": np.array([[3.0]]),
+    "b_a": np.array([-0.5]),
+    "W_hx": np.array([[1.0], [-2.0]]),
+    "W_ha": np.array([[0.5], [1.0]]),
+    "W_hh": np.array([[0.5, -1.0], [2.0, 0.0]]),
+    "b_h": np.array([0.1, 0.2]),
+    "x0": np.zeros(2),
+    "a0": np.zeros(1),
+    **READOUT,
+}
+
+
+def gated(gates, start, **currents):
+    """Return parameters of a cell of two units whose gates hear given currents at h = (1/2, -1/4), u = 1/2.
+
+    W u = (1, -1) / 2 for every gate, U h = (1/4, 1), and the bias makes up the rest.
+    """
+    found = {}
+    for gate in gates:
+        found[f"W_{gate}"], found[f"U_{gate}"] = np.array([[1.0], [-1.0]]), np.array([[0.0, -1.0], [2.0, 0.0]])
+        found[f"b_{gate}"] = np.array(currents[gate]) - np.array([0.5 + 0.25, -0.5 + 1.0])
+    return found | dict.fromkeys(start, np.zeros(2)) | READOUT
+
+
+LSTM = gated(
+    "ifgo",
+    ("c0", "h0"),
+    i=(SIGMA[1 / 2], SIGMA[1 / 4]),
+    f=(SIGMA[3 / 4], SIGMA[1 / 2]),
+    g=(TANH[3 / 5], TANH[4 / 5]),
+    o=(SIGMA[1 / 4], SIGMA[3 / 4]),
+)
+SUBLSTM = gated(
+    "zifo",
+    ("c0", "h0"),
+    z=(SIGMA[3 / 4], SIGMA[1 / 2]),
+    i=(SIGMA[1 / 2], SIGMA[1 / 4]),
+    f=(SIGMA[3 / 4], SIGMA[1 / 2]),
+    o=(SIGMA[1 / 4], SIGMA[3 / 4]),
+)
+# r = (1/2, 1/4) times U_n h + b_q = (1/4, 1) + (7/4, -3) = (2, -2) is (1, -1/2); the rest of n's current makes it up.
+GRU = gated(
+    "zrn",
+    ("h0",),
+    z=(SIGMA[3 / 4], SIGMA[1 / 4]),
+    r=(SIGMA[1 / 2], SIGMA[1 / 4]),
+    n=(0.0, 0.0),
+) | {"b_n": np.array([TANH[3 / 5] - 1.5, TANH[4 / 5] + 1.0]), "b_q": np.array([1.75, -3.0])}
+
+# page, variant: (parameters, printed state, the next, leaky state, the next with alpha = 1/10), for the input 1/2.
+# A state is its arrays in order. The leaky steps start where f(x) is a plain fraction.
+HALVES, INVERSE = [0.5, -0.25], [0.5493061443340549, -0.2554128118829953]
+LOGIT, POSITIVE = [0.0, 1.0986122886681098], [0.5, -0.25]
 BY_HAND = {
+    # W_rec h = (1/2, 1), W_in u = (1/2, -1): f is taken of (1.1, 0.2). The logistic leaky step starts at h = (1/2, 3/4).
     ("elman", "tanh"): (
-        [0.8004990217606297, 0.197375320224904],
-        [0.5493061443340549, -0.2554128118829953],
-        [0.6043755299006494, -0.2098715306946958],
+        ELMAN,
+        [HALVES],
+        [[0.8004990217606297, 0.197375320224904]],
+        [INVERSE],
+        [[0.6043755299006494, -0.2098715306946958]],
     ),
     ("elman", "logistic"): (
-        [0.7502601055951177, 0.549833997312478],
-        [0.0, 1.0986122886681098],
-        [0.01, 1.0087510598012988],
+        ELMAN,
+        [HALVES],
+        [[0.7502601055951177, 0.549833997312478]],
+        [LOGIT],
+        [[0.01, 1.0087510598012988]],
     ),
-    ("elman", "relu"): ([1.1, 0.2], [0.5, -0.25], [0.535, -0.205]),
+    ("elman", "relu"): (ELMAN, [HALVES], [[1.1, 0.2]], [POSITIVE], [[0.535, -0.205]]),
+    # W_fb y = (0.155, -0.31), W_in u + b = (0.6, -0.8): f is taken of (0.755, -1.11). In the leaky steps y is 1.55; for
+    # the logistic 2/2 - 3/4 + 0.3 = 0.55; for ReLU, h = (1/2, 0), 1.3.
+    ("jordan", "tanh"): (
+        JORDAN,
+        [HALVES],
+        [np.tanh([0.755, -1.11])],
+        [INVERSE],
+        [[0.9 * 0.5493061443340549 + 0.0755, 0.9 * -0.2554128118829953 - 0.111]],
+    ),
+    ("jordan", "logistic"): (
+        JORDAN,
+        [HALVES],
+        [[1 / (1 + np.exp(-0.755)), 1 / (1 + np.exp(1.11))]],
+        [LOGIT],
+        [[0.0655, 0.9 * 1.0986122886681098 - 0.091]],
+    ),
+    ("jordan", "relu"): (JORDAN, [HALVES], [[0.755, 0.0]], [POSITIVE], [[0.45 + 0.073, -0.225 - 0.106]]),
+    # f is taken of W_in u + b = (0.6, -0.8), whatever the state.
+    ("feedforward", "tanh"): (FEEDFORWARD, [HALVES], [np.tanh([0.6, -0.8])], [[0.5, -0.25]], [[0.51, -0.305]]),
+    ("feedforward", "logistic"): (
+        FEEDFORWARD,
+        [HALVES],
+        [[1 / (1 + np.exp(-0.6)), 1 / (1 + np.exp(0.8))]],
+        [[0.5, -0.25]],
+        [[0.51, -0.305]],
+    ),
+    ("feedforward", "relu"): (FEEDFORWARD, [HALVES], [[0.6, 0.0]], [[0.5, -0.25]], [[0.51, -0.305]]),
+    # a_{t-1} = 2: W_ha a = (1, 2), W_hx u + b_h = (0.6, -0.8), W_hh h = (1/2, 1); a_t = 3/2 - 1/2 = 1. The leaky step
+    # starts at h = (1/2, 3/4), where W_hh h = (-1/2, 1).
+    ("relay", "recurrent"): (
+        RELAY,
+        [HALVES, [2.0]],
+        [[1 / (1 + np.exp(-2.1)), 1 / (1 + np.exp(-2.2))], [1.0]],
+        [LOGIT, [2.0]],
+        [[0.11, 0.9 * 1.0986122886681098 + 0.22], [1.0]],
+    ),
+    ("relay", "as_printed"): (
+        {name: array for name, array in RELAY.items() if name != "W_hh"},
+        [HALVES, [2.0]],
+        [[1 / (1 + np.exp(-1.6)), 1 / (1 + np.exp(-1.2))], [1.0]],
+        [LOGIT, [2.0]],
+        [[0.16, 0.9 * 1.0986122886681098 + 0.12], [1.0]],
+    ),
+    # c = (2/5, -1): f c + i g = (0.3 + 0.3, -0.5 + 0.2) = (0.6, -0.3); h = o tanh(c). Leaky: c = (0.42, -0.93).
+    ("lstm",): (
+        LSTM,
+        [[0.4, -1.0], HALVES],
+        [[0.6, -0.3], [np.tanh(0.6) / 4, -3 * np.tanh(0.3) / 4]],
+        [[0.4, -1.0], HALVES],
+        [[0.42, -0.93], [0.45 + np.tanh(0.42) / 40, -0.225 - 3 * np.tanh(0.93) / 40]],
+    ),
+    # f c + z - i = (0.3 + 1/4, -0.5 + 1/4) = (0.55, -0.25); h = sigma(c) - o. Leaky: c = (0.415, -0.925).
+    ("sublstm",): (
+        SUBLSTM,
+        [[0.4, -1.0], HALVES],
+        [[0.55, -0.25], [1 / (1 + np.exp(-0.55)) - 0.25, 1 / (1 + np.exp(0.25)) - 0.75]],
+        [[0.4, -1.0], HALVES],
+        [
+            [0.415, -0.925],
+            [0.45 + (1 / (1 + np.exp(-0.415)) - 0.25) / 10, -0.225 + (1 / (1 + np.exp(0.925)) - 0.75) / 10],
+        ],
+    ),
+    # n = (3/5, 4/5), z = (3/4, 1/4): (1 - z) n + z h = (0.15 + 0.375, 0.6 - 0.0625). Leaky: a tenth of the way there.
+    ("gru",): (GRU, [HALVES], [[0.525, 0.5375]], [HALVES], [[0.5025, -0.17125]]),
 }
+
+
+def arrays_of(state):
+    return list(state) if isinstance(state, tuple) else [state]
+
+
+def same_kind(state, arrays):
+    """Return arrays as a state of the same kind as another."""
+    return type(state)(*arrays) if isinstance(state, tuple) else arrays[0]
 
 
 @every_variant
@@ -253,21 +469,51 @@ def test_one_step_of_the_textbook_by_hand(page, arguments):
     made = page.model(**arguments)
     if isinstance(made.textbook, Lacking):
         pytest.skip(made.textbook.reason)
-    h, x, expected = BY_HAND[made.name, *arguments.values()]
-    p, u, state = made.trained(**ELMAN), np.array([0.5]), np.array([0.5, -0.25])
-    textbook = made.recurrence()
-    np.testing.assert_allclose(textbook.recurrence(p, state, u), h, rtol=1e-14)
-    np.testing.assert_allclose(textbook.step(p, np.array(x), u, 0.1), expected, rtol=1e-13)
-    np.testing.assert_allclose(textbook.output(p, state), [1.55], rtol=1e-14)
-    np.testing.assert_allclose(
-        textbook.activation(np.array(h)), PLAIN[arguments["activation"]](np.array(h)), rtol=1e-14
-    )
-    # The leaky form at alpha = 1 is the printed one, in the current.
-    np.testing.assert_allclose(
-        textbook.activation(textbook.step(p, np.array(x), u, 1.0)),
-        textbook.recurrence(p, textbook.activation(np.array(x)), u),
-        rtol=1e-14,
-    )
+    values, printed, printed_next, leaky, leaky_next = BY_HAND[made.name, *arguments.values()]
+    p, u, textbook = made.trained(**values), np.array([0.5]), made.recurrence()
+    x = same_kind(textbook.start(p), [np.array(array) for array in leaky])
+    h = same_kind(textbook.activation(x), [np.array(array) for array in printed])
+    for found, expected in (
+        (textbook.recurrence(p, h, u), printed_next),
+        (textbook.step(p, x, u, 0.1), leaky_next),
+    ):
+        for one, other in zip(arrays_of(found), expected, strict=True):
+            # A few operations on numbers of order one.
+            np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-15)
+    if made.name != "feedforward":
+        np.testing.assert_allclose(textbook.output(p, np.array([0.5, -0.25])), [1.55], rtol=1e-14)
+    if "activation" in arguments:
+        np.testing.assert_allclose(
+            textbook.activation(np.array([0.5, -0.25])), PLAIN[arguments["activation"]](np.array([0.5, -0.25])), 1e-14
+        )
+    # The leaky form at alpha = 1 is the printed one.
+    once = textbook.activation(textbook.step(p, x, u, 1.0))
+    for one, other in zip(arrays_of(once), arrays_of(textbook.recurrence(p, textbook.activation(x), u)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-14)
+
+
+@every_variant
+def test_more_neurons_stand_better_for_a_unit(page, arguments):
+    """4, 16 and 64 neurons, two drawings each: further apart than the drawings are, for tuning curves and spikes."""
+    made = page.model(**arguments)
+    if not made.ensembles:
+        pytest.skip("its neurons stand for themselves")
+    generator = np.random.default_rng(5)
+    parameters = first(made, generator)
+    smooth = np.cumsum(generator.standard_normal((2, 30, 2)), axis=1)
+    inputs = activity(smooth / 5, dt=0.01, last="input", name="input")
+    lived = textbook_signals(made, parameters, inputs, 0.1)
+    options = {"record_dt": 0.01, "engine": "xla", "batch": 2}
+    fine = simulate(made, "rate", parameters._asdict(), inputs, dt=5e-4, **options).activity["x"]
+    spiking = Spiking(dt=5e-4)
+    found = {}
+    for n, seed in product((4, 16, 64), (1, 2)):
+        arrays = spiking.arrays(made, parameters, lived, n, np.random.SeedSequence(seed))
+        simulated = simulate(made, "spiking", arrays, inputs, dt=5e-4, neurons_per_unit=n, spikes=True, **options)
+        assert simulated.spike_count > 100
+        found[n, seed] = nrmse(fine, simulated.activity["x"])
+    assert min(found[4, 1], found[4, 2]) > max(found[16, 1], found[16, 2])
+    assert min(found[16, 1], found[16, 2]) > max(found[64, 1], found[64, 2])
 
 
 @every_variant
@@ -276,7 +522,7 @@ def test_gradients_are_those_of_differences(page, arguments):
     if isinstance(made.textbook, Lacking) or isinstance(made.rate, Lacking):
         pytest.skip("there is nothing to train through")
     generator = np.random.default_rng(6)
-    parameters, inputs = first(page, generator), trials(generator)
+    parameters, inputs = first(made, generator), trials(generator)
     target = activity(generator.standard_normal((2, 20, 1)), dt=0.01, last="output")
     alpha = 0.01 / float(made.constants["tau"])
     errors = gradient_errors(made, parameters, inputs, target, alpha=alpha, generator=generator)
@@ -293,7 +539,7 @@ def test_a_writing_that_is_lacking_is_refused_with_its_reason(page, arguments):
             assert made.writing(name) is writing
             continue
         assert len(writing.reason.split()) > 3
-        values = first(page, np.random.default_rng(0))._asdict()
+        values = first(made, np.random.default_rng(0))._asdict()
         with pytest.raises(CortwinError, match=re.escape(f"{made.name} has no {name} writing: {writing.reason}")):
             simulate(made, name, values, trials(np.random.default_rng(0)), dt=0.001, engine="numpy")
     if isinstance(made.textbook, Lacking):

@@ -16,7 +16,7 @@ from cortwin.ladder import Spiking
 from cortwin.model import Lacking, Model
 from cortwin.models import elman, lif
 from cortwin.simulation import simulate
-from cortwin.training import run_textbook
+from cortwin.training import textbook_signals
 
 MODEL = elman.model()
 UNITS, NEURONS, SAMPLES, TRIALS, BATCH = 4, 3, 12, 5, 2
@@ -39,7 +39,7 @@ def trials(n=TRIALS, samples=SAMPLES, seed=1, t_start=-0.05):
 
 
 def values(parameters, inputs, n=NEURONS):
-    lived = run_textbook(MODEL, parameters, inputs, 0.1)["x"]
+    lived = textbook_signals(MODEL, parameters, inputs, 0.1)
     return Spiking(dt=DT).arrays(MODEL, parameters, lived, n, np.random.SeedSequence(2))
 
 

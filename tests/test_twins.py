@@ -10,7 +10,7 @@ from cortwin.errors import CortwinError
 from cortwin.ladder import Spiking
 from cortwin.models import elman
 from cortwin.simulation import simulate
-from cortwin.training import run_textbook
+from cortwin.training import textbook_signals
 from cortwin.twins import WRITINGS, Twins, refitted, scores
 
 MODEL, DT = elman.model(), 0.01
@@ -28,7 +28,7 @@ def trials(seed, conditions=CONDITIONS, samples=30):
 
 @pytest.fixture(scope="module")
 def twins():
-    lived = run_textbook(MODEL, PARAMETERS, trials(1), 0.1)["x"]
+    lived = textbook_signals(MODEL, PARAMETERS, trials(1), 0.1)
     options = {"engine": "xla", "batch": 3}
     return Twins(MODEL, PARAMETERS, lived, Spiking(dt=5e-4), 16, np.random.SeedSequence(1), options)
 

@@ -156,8 +156,9 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
     -------
     brian2.Network with one object per population and pathway, named as in the page; a StateMonitor
     ``recorded_POPULATION`` for each recorded population, whose sample k is the state at the time k record_dt; and a
-    SpikeMonitor ``spikes``. A population with a reset counts in ``blow_ups``, neuron by neuron, how often a state was
-    not finite or beyond `LARGEST` before the reset could hide it.
+    SpikeMonitor for each population whose spikes count, named as in `spike_monitors`. A population with a reset counts
+    in ``blow_ups``, neuron by neuron, how often a state was not finite or beyond `LARGEST` before the reset could hide
+    it.
     """
     text = model.writing(writing)
     where = f"{model.name}, {writing} writing"
@@ -216,8 +217,8 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
                 groups[name], variables, record=True, clock=recording_clock, when="start", name=f"recorded_{name}"
             )
         )
-    if text.spikes is not None and layout.spikes:
-        parts.append(brian2.SpikeMonitor(groups[text.spikes], name="spikes"))
+    if layout.spikes:
+        parts += [brian2.SpikeMonitor(groups[name], name=monitor) for name, monitor in spike_monitors(text).items()]
     if data is not None:
         named = {part.name: part for part in parts}
         for key, array in data.items():
@@ -298,11 +299,17 @@ def _with_links(equations: str, linked: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
+def spike_monitors(text: Writing) -> dict[str, str]:
+    """Return the name of the SpikeMonitor of each population whose spikes count."""
+    return {name: "spikes" if len(text.spikes) == 1 else f"spikes_{name}" for name in text.spikes}
+
+
 def _recorded(text: Writing) -> dict[str, list[str]]:
     recorded: dict[str, list[str]] = {}
     for target in text.activity.values():
         name, _, variable = target.partition(".")
-        recorded.setdefault(name, []).append(variable)
+        if variable not in recorded.setdefault(name, []):
+            recorded[name].append(variable)
     return recorded
 
 

@@ -87,7 +87,7 @@ def ensembles(
     margin: float = 0.1,
     noise: float = 0.05,
     samples: int = 400,
-    excitatory: bool = False,
+    dale: bool = False,
 ) -> dict[str, NDArray[Any]]:
     """Draw the neurons of every unit and fit their decoders.
 
@@ -105,7 +105,8 @@ def ensembles(
     noise : standard deviation of the firing that the ridge fit allows for, as a fraction of the highest rate
     samples : points per unit at which the decoders are fitted, half evenly over the range, half as the activity visits
         it
-    excitatory : whether every neuron is excited by the (one) signal and has a decoder of 0 or more
+    dale : whether every neuron is excited by the (one) signal, and three of four have decoders of 0 or more, the fourth
+        of 0 or less: the sign of a neuron is its own, not the fit's
 
     Returns
     -------
@@ -119,12 +120,14 @@ def ensembles(
     width = np.maximum(high - low, 1e-3 * np.maximum(np.maximum(np.abs(low), np.abs(high)), 1.0))
     center, radius = (low + high) / 2, (0.5 + margin) * width
     (units, dimensions), n = center.shape, neurons_per_unit
-    encoder = _encoders(units, n, dimensions, generator, excitatory=excitatory)
+    encoder = _encoders(units, n, dimensions, generator, dale=dale)
     per_sign = -(-n // 2)
     # One draw in each of equal strata: the intercepts of a unit cover its range however few neurons it has.
     stratum = np.stack([generator.permutation(per_sign) for _ in range(2 * units)]).reshape(units, 2, per_sign)
     level = (stratum + generator.uniform(size=stratum.shape)) / per_sign
-    intercept = (-1 + 1.9 * level).transpose(0, 2, 1).reshape(units, -1)[:, :n]
+    # Neurons of fixed sign that fire over the whole range give what the function is at its lower end.
+    lowest = -2.0 if dale else -1.0
+    intercept = (lowest + (0.9 - lowest) * level).transpose(0, 2, 1).reshape(units, -1)[:, :n]
     J_max = lif.current(generator.uniform(*max_rates, size=(units, n)))
     slope = (J_max - 1) / (1 - intercept)
     gain = slope[:, :, None] * encoder / radius[:, None, :]
@@ -134,7 +137,7 @@ def ensembles(
     rates = lif.rate(current)
     wanted = np.asarray(function(*points.transpose(2, 1, 0)))
     ridge = samples * (noise * max_rates[1]) ** 2
-    decoder = _decoders(rates, wanted, ridge, positive=excitatory)
+    decoder = _decoders(rates, wanted, ridge, np.where(np.arange(n) % 4 == 3, -1.0, 1.0) if dale else None)
     # A neuron's own anticipation, as its spikes meet it; one that never fires gets the synapse's lag whole.
     advance = (rates * lif.advance(current)).sum(axis=1) / np.maximum(rates.sum(axis=1), 1e-12)
     first = lif.rate((gain * np.stack(start, axis=-1)[:, None, :]).sum(axis=2) + bias)
@@ -149,17 +152,17 @@ def ensembles(
 
 
 def _encoders(
-    units: int, n: int, dimensions: int, generator: np.random.Generator, *, excitatory: bool
+    units: int, n: int, dimensions: int, generator: np.random.Generator, *, dale: bool
 ) -> NDArray[np.float64]:
     """Return the direction that each neuron prefers, (units, neurons, signals), of length 1.
 
     One signal: up and down in turn. Two: around the circle at equal angles, from an angle drawn for each unit.
     """
     if dimensions == 1:
-        sign = np.ones(n) if excitatory else np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
+        sign = np.ones(n) if dale else np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
         return np.broadcast_to(sign[:, None], (units, n, 1))
-    if dimensions != 2 or excitatory:
-        raise ValueError(f"neurons that hear {dimensions} signals{' and excite' if excitatory else ''} are not drawn")
+    if dimensions != 2 or dale:
+        raise CortwinError(f"neurons hear {dimensions} signals: one or two can be drawn, and one under Dale's law")
     turn = generator.uniform(size=(units, 1))
     # In shuffled order, so that the strata of intercepts, which alternate, fall on all directions.
     place = np.stack([generator.permutation(n) for _ in range(units)])
@@ -184,17 +187,17 @@ def _points(
 
 
 def _decoders(
-    rates: NDArray[np.float64], wanted: NDArray[np.float64], ridge: float, *, positive: bool
+    rates: NDArray[np.float64], wanted: NDArray[np.float64], ridge: float, sign: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
     """Return the ridge fit of (units, samples) values by (units, samples, neurons) rates: (units, neurons)."""
     n = rates.shape[2]
-    if positive:
+    if sign is not None:
         # The ridge penalty as further rows: sqrt(ridge) times the identity.
-        return np.stack(
-            [
-                nnls(np.concatenate([own, np.sqrt(ridge) * np.eye(n)]), np.concatenate([goal, np.zeros(n)]))[0]
-                for own, goal in zip(rates, wanted, strict=True)
-            ]
-        )
+        penalty, nothing = np.sqrt(ridge) * np.eye(n), np.zeros(n)
+        fits = [
+            nnls(np.concatenate([sign * own, penalty]), np.concatenate([goal, nothing]))[0]
+            for own, goal in zip(rates, wanted, strict=True)
+        ]
+        return sign * np.stack(fits)
     gram = rates.transpose(0, 2, 1) @ rates
     return np.linalg.solve(gram + ridge * np.eye(n), rates.transpose(0, 2, 1) @ wanted[:, :, None])[:, :, 0]

@@ -85,7 +85,7 @@ class Spiking:
                 0.0 if ensemble.synapse is None else float(model.constants[ensemble.synapse]),
                 generator if position == 0 else generator.spawn(1)[0],
                 max_rates=self.max_rates,
-                excitatory=ensemble.excitatory,
+                dale=ensemble.dale,
             )
             gains = dict(zip(ensemble.gains, drawn.pop("gain"), strict=True))
             found |= gains | {f"{ensemble.prefix}{name}": values for name, values in drawn.items()}

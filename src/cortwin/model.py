@@ -89,7 +89,7 @@ class Writing:
     """A biological writing: populations, pathways, and which variables are its activity.
 
     The text of one population hears the input as ``stimulus(t, i)``. ``activity`` names what is compared and decoded,
-    ``{"x": "cortex.x", "r": "cortex.r"}``; ``spikes`` names the population whose spikes count.
+    ``{"x": "cortex.x", "r": "cortex.r"}``; ``spikes`` names the populations whose spikes count.
 
     In one time step the pathways sum first, in the order in which they are declared; then the populations are advanced,
     in theirs, each followed by the pathways that come ``after`` it; then come thresholds, synapses and resets (Brian2's
@@ -99,7 +99,7 @@ class Writing:
     populations: Mapping[str, Population]
     pathways: Mapping[str, Pathway]
     activity: Mapping[str, str]
-    spikes: str | None = None
+    spikes: tuple[str, ...] = ()
 
 
 def _first_current(p: Any) -> Any:
@@ -157,7 +157,7 @@ class Ensemble:
     size : of the population, one of `OWNERS`
     prefix : put before the names of its arrays (``gain``, ``bias``, ...), for pages with several ensembles
     synapse : constant that holds the time constant of the synapses whose lag the neurons make up for; None for none
-    excitatory : whether all neurons are excited by the signal and have decoders of one sign, as Dale's law asks
+    dale : whether each neuron excites or inhibits whatever the fit says (Dale's law): see `cortwin.ensemble.ensembles`
     """
 
     population: str
@@ -166,7 +166,7 @@ class Ensemble:
     size: str = "neurons"
     prefix: str = ""
     synapse: str | None = "tau_s"
-    excitatory: bool = False
+    dale: bool = False
 
     @property
     def gains(self) -> tuple[str, ...]:
@@ -277,6 +277,15 @@ class Model:
                 sizes[symbol] = size if sizes[symbol] == 1 else sizes[symbol]
         return sizes
 
+    def dimension(self, label: str) -> str:
+        """Return the name of an activity's last dimension: ``"unit"``, ``"output"``, ``"input"`` or ``"neuron"``."""
+        for name in WRITINGS:
+            writing = getattr(self, name)
+            if not isinstance(writing, Lacking) and label in writing.activity:
+                size = writing.populations[writing.activity[label].partition(".")[0]].size
+                return "neuron" if size in OWNERS else size.removesuffix("s")
+        return "unit"
+
     def with_constants(self, **constants: Any) -> Model:
         """Return the model with other physical constants, of the same units."""
         for name, value in constants.items():
@@ -334,8 +343,9 @@ def _check_writing(writing: Writing, model: Model, where: str) -> None:
         population, _, variable = target.partition(".")
         if population not in defined or variable not in {item.name for item in defined[population]}:
             raise CortwinError(f"{where}: the activity {label} is '{target}', which does not exist")
-    if writing.spikes is not None and not writing.populations[writing.spikes].threshold:
-        raise CortwinError(f"{where}: the population {writing.spikes} has no threshold and cannot spike")
+    for name in writing.spikes:
+        if name not in writing.populations or not writing.populations[name].threshold:
+            raise CortwinError(f"{where}: the population {name} does not exist or has no threshold: it cannot spike")
 
 
 def _check_population(

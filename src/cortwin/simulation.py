@@ -24,9 +24,9 @@ from cortwin import cpp, resources, xla
 from cortwin.activity import activity
 from cortwin.analysis import pathology
 from cortwin.blow_ups import COUNTER, require_in_range, require_none
-from cortwin.builder import MULTIPLE_TOLERANCE, Layout, arrays, interpreted, objects
+from cortwin.builder import MULTIPLE_TOLERANCE, Layout, arrays, interpreted, objects, spike_monitors
 from cortwin.errors import CortwinError
-from cortwin.model import STIMULUS, Model
+from cortwin.model import STIMULUS, Model, Writing
 
 ENGINES = ("cpp", "xla", "numpy")
 
@@ -138,7 +138,7 @@ def simulate(
             if advance is not None:
                 advance(len(part))
     seconds = time.perf_counter() - started
-    found = _spikes(layout, results, len(samples)) if spikes else None
+    found = _spikes(model.writing(writing), layout, results, len(samples)) if spikes else None
     if found is not None and (note := pathology(found, _t_ref(model, writing))):
         found.attrs["note"] = note
     return Simulation(_activity(model, writing, layout, results, inputs), found, seconds, build_seconds)
@@ -195,9 +195,11 @@ def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDA
     for name, values in found.items():
         if name.startswith("recorded_") and not name.endswith(".t"):
             results[name] = np.asarray(values).transpose(1, 0, 2).reshape(values.shape[1], -1)
-    if "spikes.raster" in found:
-        trial, step, unit = np.nonzero(np.asarray(found["spikes.raster"]) > 0)
-        results["spikes.i"], results["spikes.t"] = trial * layout.sizes["neurons"] + unit, step * layout.dt
+    for name in found:
+        if name.endswith(".raster"):
+            monitor, raster = name.removesuffix(".raster"), np.asarray(found[name]) > 0
+            trial, step, unit = np.nonzero(raster)
+            results[f"{monitor}.i"], results[f"{monitor}.t"] = trial * raster.shape[2] + unit, step * layout.dt
     _check(results, {name.partition(".")[0]: values for name, values in found.items() if name.endswith(f".{COUNTER}")})
     return results
 
@@ -213,7 +215,7 @@ def _interpret(model: Model, writing: str, layout: Layout, data: dict[str, NDArr
             for variable in part.record_variables:
                 results[f"{part.name}.{variable}"] = np.asarray(getattr(part, variable)).T
         elif isinstance(part, brian2.SpikeMonitor):
-            results["spikes.i"], results["spikes.t"] = np.asarray(part.i), np.asarray(part.t)
+            results[f"{part.name}.i"], results[f"{part.name}.t"] = np.asarray(part.i), np.asarray(part.t)
     groups = [part for part in network.objects if isinstance(part, brian2.NeuronGroup)]
     spiking = [group for group in groups if COUNTER in group.variables]
     _check(results, {group.name: group.variables[COUNTER].get_value() for group in spiking})
@@ -238,7 +240,12 @@ def _activity(model: Model, writing: str, layout: Layout, results: list[Any], in
         blocks = [result[f"recorded_{name}.{variable}"][1:] for result in results]
         values = np.concatenate([block.reshape(len(block), layout.trials, -1).transpose(1, 0, 2) for block in blocks])
         found[label] = activity(
-            values[: inputs.sizes["trial"]], dt=layout.record_dt, t_start=t_start, coordinates=coordinates, name=label
+            values[: inputs.sizes["trial"]],
+            dt=layout.record_dt,
+            t_start=t_start,
+            last=model.dimension(label),
+            coordinates=coordinates,
+            name=label,
         )
         found[label].attrs["kind"] = "filtered_spikes" if writing == "spiking" and label == "r" else "rate"
     return xr.Dataset(found, attrs={"writing": writing, "model": model.name, "dt": layout.dt})
@@ -251,13 +258,17 @@ def _t_ref(model: Model, writing: str) -> float:
     return times.pop() if len(times) == 1 else 0.0
 
 
-def _spikes(layout: Layout, results: list[Any], trials: int) -> xr.Dataset:
-    neurons = layout.sizes["neurons"]
-    step = np.concatenate([np.rint(result["spikes.t"] / layout.dt).astype(np.int64) for result in results])
-    index = np.concatenate(
-        [result["spikes.i"].astype(np.int64) + k * layout.trials * neurons for k, result in enumerate(results)]
-    )
-    trial, unit = np.divmod(index, neurons)
+def _spikes(text: Writing, layout: Layout, results: list[Any], trials: int) -> xr.Dataset:
+    """Put the spikes of all batches and populations together; the neurons of one population follow another's."""
+    found, first = [], 0
+    for population, monitor in spike_monitors(text).items():
+        neurons = layout.sizes[text.populations[population].size]
+        for position, result in enumerate(results):
+            step = np.rint(result[f"{monitor}.t"] / layout.dt).astype(np.int64)
+            trial, unit = np.divmod(result[f"{monitor}.i"].astype(np.int64), neurons)
+            found.append((trial + position * layout.trials, first + unit, step))
+        first += neurons
+    trial, unit, step = (np.concatenate(parts) for parts in zip(*found, strict=True))
     kept = (trial < trials) & (step < round(layout.duration / layout.dt))
     trial, unit, step = trial[kept], unit[kept], step[kept]
     order = np.lexsort((unit, step, trial))
@@ -267,5 +278,5 @@ def _spikes(layout: Layout, results: list[Any], trials: int) -> xr.Dataset:
             "unit": ("event", unit[order]),
             "time": ("event", step[order] * layout.dt, {"units": "s"}),
         },
-        attrs={"n_trials": trials, "n_units": neurons, "t_start": 0.0, "duration": layout.duration, "dt": layout.dt},
+        attrs={"n_trials": trials, "n_units": first, "t_start": 0.0, "duration": layout.duration, "dt": layout.dt},
     )

@@ -136,7 +136,12 @@ def run_textbook(model: Model, parameters: Any, inputs: xr.DataArray, alpha: flo
     found: dict[str, xr.DataArray] = {}
     for name, values in {"x": x, "r": h}.items():
         found[name] = activity(
-            np.asarray(values), dt=dt, t_start=float(inputs["time"][0]), coordinates=coordinates, name=name
+            np.asarray(values),
+            dt=dt,
+            t_start=float(inputs["time"][0]),
+            last=model.dimension(name),
+            coordinates=coordinates,
+            name=name,
         )
         found[name].attrs["kind"] = "rate"
     return xr.Dataset(found, attrs={"writing": "textbook", "model": model.name, "dt": dt})

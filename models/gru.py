@@ -1,0 +1,226 @@
+r"""The gated recurrent unit of documents 001 to 004, and its cortical twins.
+
+textbook   z, r = sigma(W u_t + U h_{t-1} + b),   n = tanh(W_n u_t + b_n + r (U_n h_{t-1} + b_q))         (R0)
+           h_t = (1 - z) n + z h_{t-1}
+           h_t = (1 - alpha) h_{t-1} + alpha ((1 - z) n + z h_{t-1})               (R1, leaky; alpha = dt / tau)
+rate       tau dh/dt = (1 - z) (n - h): a leak with the time constant tau / (1 - z)
+spiking    tau dh/dt = -h + sum_k d_k sum_spikes tau delta(t - t_k) of two ensembles, which compute z h and (1 - z) n
+           tau_s drho/dt = -rho + the same of a third, which computes r (U_n h + b_q)
+
+symbol         shape             unit  textbook           rate and spiking
+h              (units,)          1     state              slow synaptic current that a unit's spikes leave elsewhere
+rho            (units,)          1     r (U_n h + b_q)    recurrent input behind its gate
+h0             (units,)          1     first h            first h
+u              (inputs,)         1     input              input
+W_z, W_r, W_n  (units, inputs)   1     input weights      input synapses of each gate
+U_z, U_r, U_n  (units, units)    1     recurrent weights  recurrent synapses of each gate
+b_z, b_r, b_n  (units,)          1     biases             background currents of each gate
+b_q            (units,)          1     recurrent bias     background current behind the reset gate
+W_out          (outputs, units)  1     readout weights    readout weights
+b_out          (outputs,)        1     readout bias       readout bias
+tau            ()                s     dt / alpha         time constant of the slow (NMDA-like) synapses
+tau_m          ()                s                        membrane time constant
+tau_s          ()                s                        fast synaptic time constant
+t_ref          ()                s                        refractory time
+
+Gates are ensembles that represent products, as in `lstm`: a neuron hears the current of a gate and what it gates, and
+its decoder is fitted to the product. The update gate could not be a subtraction: a time constant is a factor.
+The arrays of an ensemble carry its name: keep_gain_a, renew_bias, reset_decoder, and so on.
+
+Exact: textbook and rate agree to rounding when dt = alpha tau; at dt = tau both are the cell as printed.
+Approximate: the spiking writing, by the decoding of products from n neurons, by the spikes' timing and by tau_s.
+
+References
+----------
+Cho et al. 2014, doi:10.3115/v1/D14-1179; with the reset gate behind U_n h, as in cuDNN, PyTorch and Keras.
+Eliasmith & Anderson 2003, Neural Engineering, MIT Press (products in ensembles of neurons).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from brian2 import ms
+
+from cortwin.activations import logistic as sigma
+from cortwin.model import Ensemble, Model, Pathway, Population, Textbook, Writing
+from cortwin.populations import lif_neurons, rates_to, spikes_to, tuning_curves
+
+
+class Parameters(NamedTuple):
+    """Arrays of the textbook network, shapes as in the table above, and its readout ``y = W_out h + b_out``."""
+
+    W_z: Any
+    W_r: Any
+    W_n: Any
+    U_z: Any
+    U_r: Any
+    U_n: Any
+    b_z: Any
+    b_r: Any
+    b_n: Any
+    b_q: Any
+    h0: Any
+    W_out: Any
+    b_out: Any
+
+
+def currents(p, h, u):
+    """Return what the two gates hear, and the recurrent input before its gate."""
+    return p.W_z @ u + p.U_z @ h + p.b_z, p.W_r @ u + p.U_r @ h + p.b_r, p.U_n @ h + p.b_q
+
+
+def recurrence(p, h, u):
+    """Return h_t, the cell as it is printed."""
+    a_z, a_r, q = currents(p, h, u)
+    z, r = sigma(a_z), sigma(a_r)
+    n = jnp.tanh(p.W_n @ u + p.b_n + r * q)
+    return (1 - z) * n + z * h
+
+
+def step(p, h, u, alpha):
+    """Return h_t of the leaky cell."""
+    a_z, a_r, q = currents(p, h, u)
+    n = jnp.tanh(p.W_n @ u + p.b_n + sigma(a_r) * q)
+    return h + alpha * (1 - sigma(a_z)) * (n - h)
+
+
+def activation(h):
+    """Return the printed state: the same."""
+    return h
+
+
+def output(p, h):
+    """Return y_t, the linear readout."""
+    return p.W_out @ h + p.b_out
+
+
+def signals(p, h, u):
+    """Return what the ensembles hear."""
+    a_z, a_r, q = currents(p, h, u)
+    return {"a_z": a_z, "a_r": a_r, "q": q, "m": p.W_n @ u + p.b_n + sigma(a_r) * q, "h": h}
+
+
+# The neurons of each ensemble hear two signals and compute a product.
+KEEP = Ensemble("keep", lambda a, h: sigma(a) * h, ("a_z", "h"), prefix="keep_", synapse=None)
+RENEW = Ensemble("renew", lambda a, m: (1 - sigma(a)) * jnp.tanh(m), ("a_z", "m"), prefix="renew_", synapse=None)
+RESET = Ensemble("reset", lambda a, q: sigma(a) * q, ("a_r", "q"), prefix="reset_")
+
+INPUT = Population("u = stimulus(t, i) : 1", size="inputs")
+GATES = """
+a_z = recurrent_z + drive_z + b_z : 1
+a_r = recurrent_r + drive_r + b_r : 1
+q = recurrent_n + b_q : 1
+m = drive_n + b_n + rho : 1
+recurrent_z : 1
+recurrent_r : 1
+recurrent_n : 1
+drive_z : 1
+drive_r : 1
+drive_n : 1
+b_z : 1 (constant)
+b_r : 1 (constant)
+b_n : 1 (constant)
+b_q : 1 (constant)
+"""
+RATES = """
+dh/dt = (1 - z)*(tanh(m) - h)/tau : 1
+z = 1/(1 + exp(-a_z)) : 1
+rho = q/(1 + exp(-a_r)) : 1"""
+CURVES = """
+dh/dt = (-h + kept + renewed)/tau : 1
+kept : 1
+renewed : 1
+rho : 1"""
+SPIKES = """
+dh/dt = -h/tau : 1
+drho/dt = -rho/tau_s : 1"""
+BACKGROUND = {name: name for name in ("b_z", "b_r", "b_n", "b_q")}
+START = {"h": "h0", **BACKGROUND}
+HEARD = {name: f"cortex.{name}" for name in ("a_z", "a_r", "q", "m", "h")}
+
+
+def weights(kind, source, heard):
+    """Return the text and the values of three weights a synapse, one for each gate."""
+    lines = [f"w_{gate} : 1 (constant)" for gate in "zrn"]
+    lines += [f"{kind}_{gate}_post = w_{gate}*{heard}_pre : 1 (summed)" for gate in "zrn"]
+    return "\n".join(lines), {f"w_{gate}": f"{source}_{gate}" for gate in "zrn"}
+
+
+def model() -> Model:
+    """Return the GRU page's model."""
+    feedforward, recurrent = (weights(*names) for names in (("drive", "W", "u"), ("recurrent", "U", "h")))
+    into_cortex = {
+        "feedforward": Pathway("input", "cortex", "all_to_all", feedforward[0], values=feedforward[1]),
+        "recurrence": Pathway("cortex", "cortex", "all_to_all", recurrent[0], values=recurrent[1]),
+    }
+    activity = {"x": "cortex.h", "r": "cortex.h"}
+    rate = Writing(
+        populations={"input": INPUT, "cortex": Population(RATES + GATES, "units", method="euler", values=START)},
+        pathways=into_cortex,
+        activity=activity,
+    )
+    tuning = Writing(
+        populations={
+            "input": INPUT,
+            "cortex": Population(CURVES + GATES, "units", method="euler", values=START),
+            **{gate.population: tuning_curves(gate, HEARD) for gate in (KEEP, RENEW, RESET)},
+        },
+        pathways={
+            **into_cortex,
+            "gate": rates_to(RESET, "cortex.rho"),
+            "remember": rates_to(KEEP, "cortex.kept"),
+            "update": rates_to(RENEW, "cortex.renewed"),
+        },
+        activity=activity,
+    )
+    spiking = Writing(
+        populations={
+            "input": INPUT,
+            "cortex": Population(SPIKES + GATES, "units", method="euler", values={**START, "rho": "reset_r0"}),
+            **{gate.population: lif_neurons(gate, HEARD) for gate in (KEEP, RENEW, RESET)},
+        },
+        pathways={
+            **into_cortex,
+            "gate": spikes_to(RESET, "cortex.rho", "tau_s"),
+            "remember": spikes_to(KEEP, "cortex.h", "tau"),
+            "update": spikes_to(RENEW, "cortex.h", "tau"),
+        },
+        activity=activity,
+        spikes=("keep", "renew", "reset"),
+    )
+    return Model(
+        name="gru",
+        textbook=Textbook(recurrence, step, activation, output, start=lambda p: p.h0, signals=signals),
+        rate=rate,
+        tuning=tuning,
+        spiking=spiking,
+        shapes={
+            **{f"W_{gate}": ("units", "inputs") for gate in "zrn"},
+            **{f"U_{gate}": ("units", "units") for gate in "zrn"},
+            **dict.fromkeys((*BACKGROUND, "h0"), ("units",)),
+            "W_out": ("outputs", "units"),
+            "b_out": ("outputs",),
+        },
+        trained=Parameters,
+        initial=initial,
+        constants={"tau": 100 * ms, "tau_m": 20 * ms, "tau_s": 5 * ms, "t_ref": 2 * ms},
+        ensembles=(KEEP, RENEW, RESET),
+    )
+
+
+def initial(generator: np.random.Generator, inputs: int, units: int, outputs: int) -> Parameters:
+    """Draw Gaussian weights: variance 1 / inputs, 1 / units (recurrent), 1 / units^2 (readout); zeros elsewhere.
+
+    Parameters
+    ----------
+    generator : NumPy Generator
+    inputs, units, outputs : sizes
+    """
+    W = generator.standard_normal((3, units, inputs)) / np.sqrt(inputs)
+    U = generator.standard_normal((3, units, units)) / np.sqrt(units)
+    zeros = np.zeros(units)
+    W_out = generator.standard_normal((outputs, units)) / units
+    return Parameters(*W, *U, zeros, zeros, zeros, zeros, zeros, W_out, np.zeros(outputs))
