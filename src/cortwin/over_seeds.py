@@ -202,9 +202,13 @@ def seeds_page(found: Seeds, *, level: float = 0.95, statistic: str = "mean") ->
         quick=found.quick,
         tables={name: rows for name, rows in tables.items() if rows},
         shown={
-            "metrics": [{**row, "interval": _between(row)} for row in tables["metrics"]],
+            "metrics": [{**row, "interval": interval_in_words(row["low"], row["high"])} for row in tables["metrics"]],
             "pairs": [
-                {**row, "interval": _between(row), "pair": f"{row['second']} − {row['first']}"}
+                {
+                    **row,
+                    "interval": interval_in_words(row["low"], row["high"]),
+                    "pair": f"{row['second']} − {row['first']}",
+                }
                 for row in tables["pairs"]
             ],
         },
@@ -277,8 +281,14 @@ def _pair_row(family: str, first: str, second: str, one: Paired) -> dict[str, An
     }  # fmt: skip
 
 
-def _between(row: Mapping[str, Any]) -> str | None:
-    return None if row["low"] is None else f"{cell(row['low']).plain} to {cell(row['high']).plain}"
+def interval_in_words(low: float | None, high: float | None) -> str | None:
+    """Set an interval with two significant digits of its width, None where there is none."""
+    if low is None or high is None:
+        return None
+    decimals = 1 - math.floor(math.log10(high - low)) if high > low else -1
+    if 0 <= decimals <= 5:
+        return f"{low:.{decimals}f} to {high:.{decimals}f}".replace("-", "−")
+    return f"{cell(low, 4).plain} to {cell(high, 4).plain}"
 
 
 def _differing(runs: Sequence[FinishedRun]) -> dict[str, tuple[str, ...]]:

@@ -276,8 +276,7 @@ def _table(table: Table, results: Results, numbers: _Numbers, counter: _Counter)
     if any(len(row) != len(header) for row in rows):
         raise CortwinError(f"report: a row of the table {table.caption!r} has not {len(header)} cells")
     reasons: list[str] = []
-    for row in rows:
-        reasons += [item.reason for item in row if item.reason and item.reason not in reasons]
+    reasons += dict.fromkeys(item.reason for row in rows for item in row if item.reason)
     return {
         "number": counter.next("table"),
         "caption": numbers.fill(table.caption),

@@ -116,11 +116,9 @@ def _say_notes(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _between(row: Mapping[str, Any]) -> str:
-    from cortwin.report import cell
+    from cortwin.over_seeds import interval_in_words
 
-    if row["low"] is None:
-        return cell(None).plain
-    return f"{cell(row['low'], 3).plain} to {cell(row['high'], 3).plain}"
+    return interval_in_words(row["low"], row["high"]) or "–"
 
 
 def _share(text: str) -> float:
