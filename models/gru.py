@@ -67,24 +67,20 @@ class Parameters(NamedTuple):
     b_out: Any
 
 
-def currents(p, h, u):
-    """Return what the two gates hear, and the recurrent input before its gate."""
-    return p.W_z @ u + p.U_z @ h + p.b_z, p.W_r @ u + p.U_r @ h + p.b_r, p.U_n @ h + p.b_q
-
-
 def recurrence(p, h, u):
     """Return h_t, the cell as it is printed."""
-    a_z, a_r, q = currents(p, h, u)
-    z, r = sigma(a_z), sigma(a_r)
-    n = jnp.tanh(p.W_n @ u + p.b_n + r * q)
+    z = sigma(p.W_z @ u + p.U_z @ h + p.b_z)
+    r = sigma(p.W_r @ u + p.U_r @ h + p.b_r)
+    n = jnp.tanh(p.W_n @ u + p.b_n + r * (p.U_n @ h + p.b_q))
     return (1 - z) * n + z * h
 
 
 def step(p, h, u, alpha):
     """Return h_t of the leaky cell."""
-    a_z, a_r, q = currents(p, h, u)
-    n = jnp.tanh(p.W_n @ u + p.b_n + sigma(a_r) * q)
-    return h + alpha * (1 - sigma(a_z)) * (n - h)
+    z = sigma(p.W_z @ u + p.U_z @ h + p.b_z)
+    r = sigma(p.W_r @ u + p.U_r @ h + p.b_r)
+    n = jnp.tanh(p.W_n @ u + p.b_n + r * (p.U_n @ h + p.b_q))
+    return (1 - alpha) * h + alpha * ((1 - z) * n + z * h)
 
 
 def activation(h):
@@ -99,8 +95,14 @@ def output(p, h):
 
 def signals(p, h, u):
     """Return what the ensembles hear."""
-    a_z, a_r, q = currents(p, h, u)
-    return {"a_z": a_z, "a_r": a_r, "q": q, "m": p.W_n @ u + p.b_n + sigma(a_r) * q, "h": h}
+    a_r, q = p.W_r @ u + p.U_r @ h + p.b_r, p.U_n @ h + p.b_q
+    return {
+        "a_z": p.W_z @ u + p.U_z @ h + p.b_z,
+        "a_r": a_r,
+        "q": q,
+        "m": p.W_n @ u + p.b_n + sigma(a_r) * q,
+        "h": h,
+    }
 
 
 # The neurons of each ensemble hear two signals and compute a product.

@@ -65,12 +65,14 @@ class Parameters(NamedTuple):
 
 def recurrence(p, h, u, f):
     """Return h_t, which hears the output of h_{t-1}."""
-    return f(p.W_in @ u + p.W_fb @ output(p, h) + p.b)
+    y = p.W_out @ h + p.b_out
+    return f(p.W_in @ u + p.W_fb @ y + p.b)
 
 
 def step(p, x, u, alpha, f):
     """Return x_t, the leaky recurrence in the current x."""
-    return (1 - alpha) * x + alpha * (p.W_in @ u + p.W_fb @ output(p, f(x)) + p.b)
+    y = p.W_out @ f(x) + p.b_out
+    return (1 - alpha) * x + alpha * (p.W_in @ u + p.W_fb @ y + p.b)
 
 
 def output(p, h):

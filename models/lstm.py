@@ -80,28 +80,24 @@ class State(NamedTuple):
     h: Any
 
 
-def currents(p, h, u):
-    """Return what the gates and the input of the cell hear."""
-    return (
-        p.W_i @ u + p.U_i @ h + p.b_i,
-        p.W_f @ u + p.U_f @ h + p.b_f,
-        p.W_g @ u + p.U_g @ h + p.b_g,
-        p.W_o @ u + p.U_o @ h + p.b_o,
-    )
-
-
 def recurrence(p, state, u):
     """Return c_t and h_t, the cell as it is printed."""
-    i, f, g, o = currents(p, state.h, u)
-    c = sigma(f) * state.c + sigma(i) * jnp.tanh(g)
-    return State(c, sigma(o) * jnp.tanh(c))
+    i = sigma(p.W_i @ u + p.U_i @ state.h + p.b_i)
+    f = sigma(p.W_f @ u + p.U_f @ state.h + p.b_f)
+    g = jnp.tanh(p.W_g @ u + p.U_g @ state.h + p.b_g)
+    o = sigma(p.W_o @ u + p.U_o @ state.h + p.b_o)
+    c = f * state.c + i * g
+    return State(c=c, h=o * jnp.tanh(c))
 
 
 def step(p, state, u, alpha):
     """Return c_t and h_t of the leaky cell."""
-    a_i, a_f, a_g, a_o = currents(p, state.h, u)
-    c = (1 - alpha) * state.c + alpha * (sigma(a_f) * state.c + sigma(a_i) * jnp.tanh(a_g))
-    return State(c, (1 - alpha) * state.h + alpha * sigma(a_o) * jnp.tanh(c))
+    i = sigma(p.W_i @ u + p.U_i @ state.h + p.b_i)
+    f = sigma(p.W_f @ u + p.U_f @ state.h + p.b_f)
+    g = jnp.tanh(p.W_g @ u + p.U_g @ state.h + p.b_g)
+    o = sigma(p.W_o @ u + p.U_o @ state.h + p.b_o)
+    c = (1 - alpha) * state.c + alpha * (f * state.c + i * g)
+    return State(c=c, h=(1 - alpha) * state.h + alpha * o * jnp.tanh(c))
 
 
 def activation(state):
@@ -116,8 +112,13 @@ def output(p, h):
 
 def signals(p, state, u):
     """Return what the ensembles hear."""
-    a_i, a_f, a_g, a_o = currents(p, state.h, u)
-    return {"a_i": a_i, "a_f": a_f, "a_g": a_g, "a_o": a_o, "c": state.c}
+    return {
+        "a_i": p.W_i @ u + p.U_i @ state.h + p.b_i,
+        "a_f": p.W_f @ u + p.U_f @ state.h + p.b_f,
+        "a_g": p.W_g @ u + p.U_g @ state.h + p.b_g,
+        "a_o": p.W_o @ u + p.U_o @ state.h + p.b_o,
+        "c": state.c,
+    }
 
 
 # The neurons of each gate hear two signals and compute a product.

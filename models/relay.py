@@ -34,7 +34,7 @@ tau_s            ()                s                        fast synaptic time c
 tau_a            ()                s                        fast synaptic time constant of the thalamus
 t_ref            ()                s                        refractory time
 
-The document calls the network recurrent, but prints no W_hh: ``recurrence`` is ``"recurrent"`` for the network with it,
+The document calls the network recurrent, but prints no W_hh: ``loop`` is ``"recurrent"`` for the network with it,
 ``"as_printed"`` for the one without. The arrays of the thalamic neurons carry the name: thalamus_gain, and so on.
 
 Exact: textbook and rate agree to rounding when dt = alpha tau = delay. In the rate text the delay stands in front of
@@ -59,7 +59,7 @@ from cortwin.activations import logistic as f
 from cortwin.model import Ensemble, Model, Pathway, Population, Textbook, Writing
 from cortwin.populations import lif_neurons, rates_to, spikes_to, tuning_curves
 
-RECURRENCES = ("recurrent", "as_printed")
+LOOPS = ("recurrent", "as_printed")
 
 
 class Parameters(NamedTuple):
@@ -105,26 +105,33 @@ class State(NamedTuple):
     a: Any
 
 
-def recurrent(p, h):
-    """Return what a unit hears of the others."""
-    return p.W_hh @ h if hasattr(p, "W_hh") else 0.0
-
-
 def recurrence(p, state, u):
     """Return h_t, which hears the relay of the step before, and a_t."""
-    h = f(p.W_hx @ u + p.W_ha @ state.a + recurrent(p, state.h) + p.b_h)
-    return State(h, p.W_ax @ u + p.b_a)
+    h = f(p.W_hx @ u + p.W_ha @ state.a + p.W_hh @ state.h + p.b_h)
+    return State(h=h, a=p.W_ax @ u + p.b_a)
+
+
+def recurrence_as_printed(p, state, u):
+    """Return h_t and a_t without recurrent weights, as document 003 prints them."""
+    h = f(p.W_hx @ u + p.W_ha @ state.a + p.b_h)
+    return State(h=h, a=p.W_ax @ u + p.b_a)
 
 
 def step(p, state, u, alpha):
     """Return x_t, the leaky recurrence in the current x, and a_t."""
-    heard = p.W_hx @ u + p.W_ha @ state.a + recurrent(p, f(state.x)) + p.b_h
-    return Current((1 - alpha) * state.x + alpha * heard, p.W_ax @ u + p.b_a)
+    x = (1 - alpha) * state.x + alpha * (p.W_hx @ u + p.W_ha @ state.a + p.W_hh @ f(state.x) + p.b_h)
+    return Current(x=x, a=p.W_ax @ u + p.b_a)
+
+
+def step_as_printed(p, state, u, alpha):
+    """Return x_t and a_t without recurrent weights."""
+    x = (1 - alpha) * state.x + alpha * (p.W_hx @ u + p.W_ha @ state.a + p.b_h)
+    return Current(x=x, a=p.W_ax @ u + p.b_a)
 
 
 def activation(state):
     """Return h = f(x), and a."""
-    return State(f(state.x), state.a)
+    return State(h=f(state.x), a=state.a)
 
 
 def output(p, h):
@@ -164,23 +171,23 @@ def all_to_all(source, target, variable, heard, weights):
     return Pathway(source, target, "all_to_all", text, values={"w": weights})
 
 
-def model(recurrence: str = "recurrent") -> Model:
+def model(loop: str = "recurrent") -> Model:
     """Return the relay page's model.
 
     Parameters
     ----------
-    recurrence : ``"recurrent"``, or ``"as_printed"`` for the network without W_hh
+    loop : ``"recurrent"``, or ``"as_printed"`` for the network without W_hh
 
     Raises
     ------
     ValueError
-        For an unknown recurrence.
+        For an unknown loop.
     """
-    if recurrence not in RECURRENCES:
-        raise ValueError(f"relay: recurrence is '{recurrence}', expected one of {', '.join(RECURRENCES)}")
-    loop = recurrence == "recurrent"
-    current = CURRENT if loop else CURRENT.replace("recurrent : 1\n", "").replace(" + recurrent", "")
-    own = {"recurrence": all_to_all("cortex", "cortex", "recurrent", "r", "W_hh")} if loop else {}
+    if loop not in LOOPS:
+        raise ValueError(f"relay: loop is '{loop}', expected one of {', '.join(LOOPS)}")
+    recurrent = loop == "recurrent"
+    current = CURRENT if recurrent else CURRENT.replace("recurrent : 1\n", "").replace(" + recurrent", "")
+    own = {"recurrence": all_to_all("cortex", "cortex", "recurrent", "r", "W_hh")} if recurrent else {}
     direct = {"direct": all_to_all("input", "cortex", "direct", "u", "W_hx")}
     late = {
         "ascending": all_to_all("late_input", "thalamus", "relayed", "u", "W_ax"),
@@ -208,8 +215,8 @@ def model(recurrence: str = "recurrent") -> Model:
     return Model(
         name="relay",
         textbook=Textbook(
-            globals()["recurrence"],
-            step,
+            recurrence if recurrent else recurrence_as_printed,
+            step if recurrent else step_as_printed,
             activation,
             output,
             start=lambda p: Current(p.x0, p.a0),
@@ -262,9 +269,9 @@ def model(recurrence: str = "recurrent") -> Model:
             ACTIVITY,
             spikes=("relay_neurons", "neurons"),
         ),
-        shapes=shapes if loop else {name: shape for name, shape in shapes.items() if name != "W_hh"},
-        trained=Parameters if loop else ParametersAsPrinted,
-        initial=initial if loop else initial_as_printed,
+        shapes=shapes if recurrent else {name: shape for name, shape in shapes.items() if name != "W_hh"},
+        trained=Parameters if recurrent else ParametersAsPrinted,
+        initial=initial if recurrent else initial_as_printed,
         constants={
             "tau": 100 * ms,
             "delay": 10 * ms,

@@ -78,28 +78,24 @@ class State(NamedTuple):
     h: Any
 
 
-def currents(p, h, u):
-    """Return what the input of the cell and the gates hear."""
-    return (
-        p.W_z @ u + p.U_z @ h + p.b_z,
-        p.W_i @ u + p.U_i @ h + p.b_i,
-        p.W_f @ u + p.U_f @ h + p.b_f,
-        p.W_o @ u + p.U_o @ h + p.b_o,
-    )
-
-
 def recurrence(p, state, u):
     """Return c_t and h_t, the cell as it is printed."""
-    z, i, f, o = (sigma(a) for a in currents(p, state.h, u))
+    z = sigma(p.W_z @ u + p.U_z @ state.h + p.b_z)
+    i = sigma(p.W_i @ u + p.U_i @ state.h + p.b_i)
+    f = sigma(p.W_f @ u + p.U_f @ state.h + p.b_f)
+    o = sigma(p.W_o @ u + p.U_o @ state.h + p.b_o)
     c = f * state.c + z - i
-    return State(c, sigma(c) - o)
+    return State(c=c, h=sigma(c) - o)
 
 
 def step(p, state, u, alpha):
     """Return c_t and h_t of the leaky cell."""
-    a_z, a_i, a_f, a_o = currents(p, state.h, u)
-    c = (1 - alpha) * state.c + alpha * (sigma(a_f) * state.c + sigma(a_z) - sigma(a_i))
-    return State(c, (1 - alpha) * state.h + alpha * (sigma(c) - sigma(a_o)))
+    z = sigma(p.W_z @ u + p.U_z @ state.h + p.b_z)
+    i = sigma(p.W_i @ u + p.U_i @ state.h + p.b_i)
+    f = sigma(p.W_f @ u + p.U_f @ state.h + p.b_f)
+    o = sigma(p.W_o @ u + p.U_o @ state.h + p.b_o)
+    c = (1 - alpha) * state.c + alpha * (f * state.c + z - i)
+    return State(c=c, h=(1 - alpha) * state.h + alpha * (sigma(c) - o))
 
 
 def activation(state):
@@ -114,8 +110,13 @@ def output(p, h):
 
 def signals(p, state, u):
     """Return what the ensembles hear."""
-    a_z, a_i, a_f, a_o = currents(p, state.h, u)
-    return {"a_z": a_z, "a_i": a_i, "a_f": a_f, "a_o": a_o, "c": state.c}
+    return {
+        "a_z": p.W_z @ u + p.U_z @ state.h + p.b_z,
+        "a_i": p.W_i @ u + p.U_i @ state.h + p.b_i,
+        "a_f": p.W_f @ u + p.U_f @ state.h + p.b_f,
+        "a_o": p.W_o @ u + p.U_o @ state.h + p.b_o,
+        "c": state.c,
+    }
 
 
 def excited(population, signal):

@@ -46,17 +46,7 @@ def textbook_lines(sources: Mapping[str, str]) -> dict[str, list[Line]]:
         if role == "activation":
             lines[role] = _activation(source)
         else:
-            arguments, assignments, result = _read(source, role)
-            state = arguments[1] if len(arguments) > 1 else "x"
-            if role == "output":
-                left, names = "y_{t}", {state: name_to_mathtext(state, "t")}
-            else:
-                left, names = name_to_mathtext(state, "t"), {state: name_to_mathtext(state, "t-1")}
-                names |= {name: name_to_mathtext(name, "t") for name in arguments[2:3]}
-            lines[role] = [
-                Line(f"{name_to_mathtext(name)} = {node_to_mathtext(value, names)}") for name, value in assignments
-            ]
-            lines[role].append(Line(f"{left} = {node_to_mathtext(result, names)}"))
+            lines[role] = _function(role, source)
     return lines
 
 
@@ -105,18 +95,25 @@ def pathway_lines(texts: Mapping) -> list[Line]:
     sums = [item for item in _definitions(texts["equations"]) if item[0].endswith("_post")]
     names = _indexed(texts["equations"], [text for _, text, _ in sums] + statements, before, own)
     values = [(name, array) for name, array in texts.get("values", {}).items() if name in names]
-    remark = ",  ".join(f"${name_to_mathtext(name)} = {name_to_mathtext(array)}$" for name, array in values)
+
+    def remark(*texts: str) -> str:
+        """Say which arrays the names that occur stand for."""
+        words = {word for text in texts for word in re.findall(r"\w+", text)}
+        named = [(name, array) for name, array in values if name in words]
+        return ",  ".join(f"${name_to_mathtext(name)} = {name_to_mathtext(array)}$" for name, array in named)
+
     total = rf"\sum_{{{over}}}\," if over else ""
     lines = [
         Line(
-            f"{name_to_mathtext(name.removesuffix('_post'), 'i')} = {total}{_summand(expression, names, over)}", remark
+            f"{name_to_mathtext(name.removesuffix('_post'), 'i')} = {total}{_summand(expression, names, over)}",
+            remark(expression),
         )
         for name, expression, _ in sums
     ]
     if statements:
         effects = r",\;\; ".join(_statement(line, names) for line in statements)
         delay = f"after ${to_mathtext(texts['delay'])}$" if "delay" in texts else ""
-        arrival = ",  ".join(filter(None, (remark, delay)))
+        arrival = ",  ".join(filter(None, (remark(*statements), delay)))
         lines.append(Line(rf"\mathrm{{spike\ of\ }}{before}\;\;\Rightarrow\;\; {effects}", arrival))
     return lines
 
@@ -130,10 +127,55 @@ def constant_text(name: str, value: str) -> str:
     return f"{name_to_mathtext(name)} = {quantity['number'].removesuffix('.')}{unit}"
 
 
+def _function(role: str, source: str) -> list[Line]:
+    """Typeset a function of the state: the next state, or the output.
+
+    A state of several arrays is returned as ``State(c=..., h=...)``, one line for each; an array that is returned under
+    the name that it was given before is not written twice.
+    """
+    arguments, assignments, result = _read(source, role)
+    state = arguments[1] if len(arguments) > 1 else "x"
+    now = "t" if role == "output" else "t-1"
+    names = {state: name_to_mathtext(state, now)}
+    names |= {
+        f"{state}.{part.attr}": name_to_mathtext(part.attr, now)
+        for value in (*(value for _, value in assignments), result)
+        for part in ast.walk(value)
+        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == state
+    }
+    if role == "output":
+        returned = {"y": result}
+    else:
+        names |= {name: name_to_mathtext(name, "t") for name in arguments[2:3]}
+        several = isinstance(result, ast.Call) and not result.args and result.keywords
+        returned = {str(part.arg): part.value for part in result.keywords} if several else {state: result}
+    again = {name for name, value in returned.items() if isinstance(value, ast.Name) and value.id == name}
+    names |= {name: name_to_mathtext(name, "t") for name in again}
+    lines = [
+        Line(f"{names.get(name) or name_to_mathtext(name)} = {node_to_mathtext(value, names)}")
+        for name, value in assignments
+    ]
+    return lines + [
+        Line(f"{name_to_mathtext(name, 't')} = {node_to_mathtext(value, names)}")
+        for name, value in returned.items()
+        if name not in again
+    ]
+
+
 def _activation(source: str) -> list[Line]:
     if source.isidentifier():
         return [Line(rf"f(x) = {to_mathtext(f'{source}(x)')}")]
     arguments, assignments, result = _read(source, "activation")
+    if isinstance(result, ast.Call) and not result.args and result.keywords:
+        # A state of several arrays: what changes of it.
+        names = {f"{arguments[0]}.{part.arg}": name_to_mathtext(str(part.arg)) for part in result.keywords}
+        return [
+            Line(f"{name_to_mathtext(str(part.arg))} = {node_to_mathtext(part.value)}")
+            for part in result.keywords
+            if ast.unparse(part.value) not in names
+        ]
+    if isinstance(result, ast.Name) and result.id == arguments[0]:
+        return []  # the printed state is the leaky one
     lines = [Line(f"{name_to_mathtext(name)} = {node_to_mathtext(value)}") for name, value in assignments]
     return [*lines, Line(f"f({name_to_mathtext(arguments[0])}) = {node_to_mathtext(result)}")]
 

@@ -110,6 +110,8 @@ class _Renderer:
         return Piece(r"\infty" if node.id == "inf" else name_to_mathtext(node.id), ATOM)
 
     def _attribute(self, node: ast.Attribute) -> Piece:
+        if ast.unparse(node) in self._names:
+            return Piece(self._names[ast.unparse(node)], ATOM)
         # p.W_rec is W_rec of the parameters, jnp.pi is pi; only the transpose says something about what it is of.
         if node.attr == "T":
             return Piece(rf"{self._within(node.value, ATOM)}^{{\top}}", POWER)
