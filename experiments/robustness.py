@@ -14,11 +14,11 @@ from typing import Annotated
 
 import numpy as np
 
-from cortwin import figures, manifest
+from cortwin import figures
 from cortwin.activity import activity
 from cortwin.experiment import Drawing, Parameter, Results, Run, Section, Table, load_experiment, run_script
 from cortwin.faults import Bench, count, inject
-from cortwin.models import elman
+from cortwin.models import elman, lif
 from cortwin.sweep.cluster import connect, through_dask
 from cortwin.sweep.cost import median_over, scheduling_cost
 from cortwin.sweep.loopback import LoopbackCluster
@@ -131,18 +131,15 @@ def _faults(run: Run) -> tuple[dict, dict]:
     generator = run.generator("network")
     parameters = elman.initial(generator, inputs=2, units=5, outputs=1)
     inputs = activity(generator.standard_normal((4, 20, 2)), dt=0.01, last="input", name="input")
-    facts = {**manifest.origin(command=["cortwin", "run", "robustness"], seed=run.seed, script=None)}
+    spiking = lif.initial(generator, inputs=2, units=5)
     with (
         run.timed("faults"),
         run.progress("injecting faults", count(run.engine)) as bar,
         tempfile.TemporaryDirectory(prefix="cortwin-faults-") as folder,
     ):
-        bench = Bench(Path(folder), elman.model(), parameters._asdict(), inputs, run.engine, facts)
-        outcomes = inject(bench, bar.advance)
-    rows = [
-        {"fault": one.fault, "happened": one.happened.replace(folder, "..."), "survived": one.survived}
-        for one in outcomes
-    ]
+        networks = (elman.model(), parameters._asdict(), lif.model(), spiking._asdict())
+        outcomes = inject(Bench(Path(folder), run.engine, *networks, inputs), bar.advance)
+    rows = [{"fault": one.fault, "happened": one.happened, "survived": one.survived} for one in outcomes]
     metrics = {"faults.injected": len(rows), "faults.survived": int(np.sum([row["survived"] for row in rows]))}
     return metrics, {"faults": rows}
 

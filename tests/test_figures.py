@@ -390,6 +390,7 @@ DRAWINGS = {
     "training": lambda: figures.training_curves(LOSS, validation=2 * LOSS, gradient_norm=LOSS, clip=0.5, best=40),
     "similarity": lambda: figures.similarity_scores(SCORES),
     "convergence": lambda: figures.convergence_order([1e-3, 2e-3, 4e-3], {"rate": [0.01, 0.02, 0.04]}, slope=1.0),
+    "outcomes": lambda: figures.outcomes({"no compiler": True, "a full disk": False}),
     "page": lambda: typeset_page(TEXTS, ("textbook", "spiking")),
 }  # fmt: skip
 
@@ -468,8 +469,20 @@ UNDRAWABLE = {
         {"cka.mean_kept.rate": None, "cka.mean_kept.noise": 0.2}, {"cka.mean_kept.rate": "it does not vary"}
     ),
     "no finite error": lambda: figures.convergence_order([], {"rate": []}),
+    "nothing was tried": lambda: figures.outcomes({}),
     "no equations": lambda: typeset_page({"name": "empty"}),
 }
+
+
+def test_an_outcome_is_a_disc_or_a_cross_beside_its_name():
+    (axes,) = figures.outcomes({"no compiler": True, "a full disk": False, "a crash": True}).axes
+    drawn = [line for line in axes.lines if line.get_marker() in ("o", "X")]
+    assert [(line.get_marker(), *line.get_xdata(), *line.get_ydata()) for line in drawn] == [
+        ("o", 0, 0),
+        ("X", 1, 1),
+        ("o", 0, 2),
+    ]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["no compiler", "a full disk", "a crash"]
 
 
 @pytest.mark.parametrize("reason", UNDRAWABLE)
