@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 from cortwin.errors import RunFailed
-from cortwin.run_directory import MANIFEST, Destination, open_run, publish, staging
+from cortwin.run_directory import Destination, failure_in, open_run, publish, staging
 
 
 def pack(place: Path) -> bytes:
@@ -36,7 +36,7 @@ def unpack(packed: bytes, place: Path) -> None:
                 archive.extractall(folder, filter="data")
         except (tarfile.TarError, OSError) as error:
             raise RunFailed(f"the results of {place.name} did not arrive whole: {error}") from error
-        if (folder / MANIFEST).is_file() and (damaged := open_run(folder).damaged):
+        if failure_in(folder) is None and (damaged := open_run(folder).damaged):
             name, problem = next(iter(damaged.items()))
             raise RunFailed(f"the results of {place.name} did not arrive whole: {name} {problem}")
         publish(folder, Destination(place, chosen=True, shared=True))
