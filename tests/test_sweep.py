@@ -524,7 +524,7 @@ def test_the_time_left_is_the_pace_so_far(monkeypatch, capsys):
         now[0] += 31
         display.tick()
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "toy: 2 of 10 points finished"
+    assert said[0] == "toy: 2 of 10 points finished, no workers"
     assert said[1].startswith("failed: ")
     assert said[-1].startswith("toy: 4 of 10 points finished, 1 failed")
 

@@ -25,7 +25,7 @@ pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
 
 from cortwin.sweep.cluster import connect, through_dask  # noqa: E402
-from cortwin.sweep.jobqueue import start  # noqa: E402
+from cortwin.sweep.jobqueue import started  # noqa: E402
 from cortwin.sweep.loopback import LoopbackCluster  # noqa: E402
 
 SCRIPT = Path(__file__).with_name("sweep_experiment.py")
@@ -197,12 +197,9 @@ def test_everything_that_cortwin_starts_listens_on_loopback_alone(tmp_path):
     file = tmp_path / "local.yaml"
     file.write_text("jobqueue:\n  local:\n    cores: 1\n    memory: 1GiB\n")
     before = listening(psutil.Process().pid)
-    running = start(str(file), 0)
-    try:
+    with started(str(file), 0) as running:
         assert running.scheduler_address.startswith("tcp://127.0.0.1:")
         assert listening(psutil.Process().pid) - before == {"127.0.0.1"}
-    finally:
-        running.close()
 
 
 def test_a_job_queue_is_asked_as_it_is_configured(cortwin, tmp_path):
@@ -211,22 +208,16 @@ def test_a_job_queue_is_asked_as_it_is_configured(cortwin, tmp_path):
         "jobqueue:\n  slurm:\n    queue: short\n    account: my-project\n    cores: 1\n    memory: 4GiB\n"
         '    walltime: "04:00:00"\n    worker-extra-args: ["--lifetime", "230m"]\n'
     )
-    running = start(str(file), 0)
-    try:
+    with started(str(file), 0) as running:
         script = running.job_script()
         assert running.scheduler_address.startswith("tcp://127.0.0.1:")
-    finally:
-        running.close()
     for line in ("#SBATCH -p short", "#SBATCH -A my-project", "#SBATCH -t 04:00:00", "#SBATCH --mem=4G"):
         assert line in script
     assert "--lifetime 230m" in script
     assert "--nthreads 1" in script
     file.write_text("jobqueue:\n  slurm:\n    interface: lo\n    cores: 1\n    memory: 1GiB\n")
-    running = start(str(file), 0)
-    try:
+    with started(str(file), 0) as running:
         assert "--interface lo" in running.job_script()
-    finally:
-        running.close()
     for text, message in (
         ("jobqueue: {slrum: {}}", "no batch system 'slrum': did you mean 'slurm'"),
         ("jobqueue: {slurm: {}, pbs: {}}", "one batch system"),
@@ -253,7 +244,7 @@ def test_a_program_is_built_once_for_all_workers(tmp_path, cluster, monkeypatch)
     cache = tmp_path / "cache"
     monkeypatch.setenv("CORTWIN_CACHE", str(cache))
     experiment = load_experiment("firing_rate")
-    design = Design({"units": "2", "duration": "20ms", "current": "1.5,2,2.5,3"})
+    design = Design({"units": "2", "duration": "200ms", "current": "1.5,2,2.5,3"})
     sweep = plan(tmp_path / "s", "firing_rate", experiment, design, Options(), [])
     assert run_sweep(sweep, Silent(), through_dask(reach(cluster))).after.count(FINISHED) == 4
     assert len(list(cache.glob("*/layout.json"))) == 1

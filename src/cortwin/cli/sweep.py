@@ -112,7 +112,7 @@ def _cluster(scheduler: str, jobqueue: str, jobs: int, results: str, limit: floa
     """Reach a cluster, so that one that is not there is told before anything begins."""
     from cortwin.parameters import nearest
     from cortwin.sweep.cluster import RESULTS, connect, through_dask
-    from cortwin.sweep.jobqueue import start
+    from cortwin.sweep.jobqueue import started
 
     if results not in RESULTS:
         raise CortwinError(f"--results {results}: there is no such way{nearest(results, RESULTS)}")
@@ -120,11 +120,8 @@ def _cluster(scheduler: str, jobqueue: str, jobs: int, results: str, limit: floa
         connect(scheduler).close()
         yield through_dask(lambda timeout: connect(scheduler, timeout), results, limit)
         return
-    cluster = start(jobqueue, jobs)
-    try:
+    with started(jobqueue, jobs) as cluster:
         yield through_dask(lambda timeout: connect(cluster, timeout), results, limit)
-    finally:
-        cluster.close(timeout=5)
 
 
 def _plan(what: str, given: dict[str, Any], command: list[str]) -> Sweep:

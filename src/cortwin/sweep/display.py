@@ -55,7 +55,8 @@ class Display:
     def ready(self, workers: int) -> None:
         """Count the workers."""
         self._workers = workers
-        self._first_ready = self._first_ready or time.monotonic()
+        if workers and self._first_ready is None:
+            self._first_ready = time.monotonic()
 
     def started(self, point: Point, worker: str) -> None:
         """Show what a worker is at."""
@@ -87,7 +88,8 @@ class Display:
         done = self._before + self._finished
         parts = [f"{done} of {self._total} points finished"]
         parts += [f"{self._failed} failed"] if self._failed else []
-        parts += [f"{self._workers} workers"] if self._workers else []
+        if done < self._total:
+            parts += [f"{self._workers or 'no'} worker{'s' * (self._workers != 1)}"]
         left = self.seconds_left()
         return f"{self._title}: {', '.join(parts)}{f'; {clock(left)} left' if left is not None else ''}"
 

@@ -26,7 +26,8 @@ processes, start the sweep inside a job of its own; when it ended, the same comm
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +46,20 @@ SYSTEMS: Mapping[str, str] = {
     "local": "LocalCluster",
 }
 LOOPBACK = "127.0.0.1"
+CLOSE = 10.0  # s to give the jobs back
 
 
-def start(configured: str, jobs: int) -> Any:
-    """Start a scheduler here and ask a batch system for workers.
+@contextlib.contextmanager
+def started(configured: str, jobs: int) -> Iterator[Any]:
+    """Start a scheduler here, ask a batch system for workers, and give both back on the way out.
 
     Parameters
     ----------
     configured : name of a batch system, or a YAML file of dask_jobqueue's configuration that names one
     jobs : workers to ask for
 
-    Returns
-    -------
+    Yields
+    ------
     dask_jobqueue.JobQueueCluster
 
     Raises
@@ -83,13 +86,17 @@ def start(configured: str, jobs: int) -> Any:
             raise CortwinError(f"--jobqueue {configured} cannot be read: {' '.join(str(error).split())}") from None
         name = _named(content, configured)
     factory = LocalCluster if name == "local" else getattr(dask_jobqueue, SYSTEMS[name])
+    # Held to the end: the configuration is read again for every job.
     with config.set(config.merge(config.config, content)):
         try:
             cluster = factory(scheduler_options=_listening(config, name))
         except (ValueError, TypeError, OSError, RuntimeError) as error:
             raise CortwinError(f"--jobqueue {configured}: {' '.join(str(error).split())}") from None
-        cluster.scale(jobs=jobs)
-    return cluster
+        try:
+            cluster.scale(jobs=jobs)
+            yield cluster
+        finally:
+            cluster.close(timeout=CLOSE)
 
 
 def _named(content: Any, configured: str) -> str:
