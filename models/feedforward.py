@@ -79,14 +79,9 @@ def step(p, x, u, alpha, f):
     return (1 - alpha) * x + alpha * (p.W_in @ u + p.b)
 
 
-def logits(p, h):
-    """Return z_t, the logarithms of what softmax normalises."""
-    return p.W_out @ h + p.b_out
-
-
 def output(p, h):
-    """Return y_t, the softmax of the logits."""
-    return jax.nn.softmax(logits(p, h))
+    """Return z_t, the logits: y_t is their softmax."""
+    return p.W_out @ h + p.b_out
 
 
 CHOICE = Ensemble("choosers", jnp.exp, ("favour",), size="output_neurons", prefix="choice_")
@@ -146,8 +141,9 @@ def model(activation: str = "tanh") -> Model:
             partial(step, f=f),
             f,
             output,
-            current=lambda p, x: logits(p, f(x)),
-            signals=lambda p, x, u: {"x": x, "favour": jax.nn.log_softmax(logits(p, f(x)))},
+            current=lambda p, x: output(p, f(x)),
+            signals=lambda p, x, u: {"x": x, "favour": jax.nn.log_softmax(output(p, f(x)))},
+            link="softmax",
         ),
         rate=Writing(
             {

@@ -39,7 +39,7 @@ LAYERS = (
     ("builder", "ensemble"),
     ("populations",),
     ("model",),
-    ("activations", "equations"),
+    ("activations", "equations", "links"),
     ("blow_ups", "brian2_import"),
     ("figures",),
     ("tasks", "analysis"),

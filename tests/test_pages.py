@@ -480,8 +480,7 @@ def test_one_step_of_the_textbook_by_hand(page, arguments):
         for one, other in zip(arrays_of(found), expected, strict=True):
             # A few operations on numbers of order one.
             np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-15)
-    if made.name != "feedforward":
-        np.testing.assert_allclose(textbook.output(p, np.array([0.5, -0.25])), [1.55], rtol=1e-14)
+    np.testing.assert_allclose(textbook.output(p, np.array([0.5, -0.25])), [1.55], rtol=1e-14)
     if "activation" in arguments:
         np.testing.assert_allclose(
             textbook.activation(np.array([0.5, -0.25])), PLAIN[arguments["activation"]](np.array([0.5, -0.25])), 1e-14

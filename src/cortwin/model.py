@@ -19,6 +19,7 @@ from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from cortwin.equations import KEYWORDS, Definition, check_dimensions, definitions, statements
 from cortwin.errors import CortwinError
+from cortwin.links import LINKS
 
 # Every page computes with jax.numpy and imports this module first: the textbook writing is float64 everywhere.
 jax.config.update("jax_enable_x64", True)
@@ -115,8 +116,8 @@ class Textbook:
     """The recurrence of the documents and its leaky form, as pure functions of ``(parameters, state, input)``.
 
     ``recurrence(p, h, u) -> h`` is the printed formula, ``step(p, x, u, alpha) -> x`` its leaky form in the current x,
-    ``activation(x) -> h`` joins the two, ``output(p, r) -> y`` is the readout. A state is an array, or a NamedTuple of
-    arrays where a cell has several.
+    ``activation(x) -> h`` joins the two, ``output(p, r) -> a`` is the linear readout and ``y = link(a)``. A state is
+    an array, or a NamedTuple of arrays where a cell has several.
 
     Parameters
     ----------
@@ -130,6 +131,7 @@ class Textbook:
 
     recurrence: Callable[[Any, Any, Any], Any]
     step: Callable[[Any, Any, Any, Any], Any]
+    link : ``"linear"``, ``"logistic"`` or ``"softmax"``: what stands behind the readout
     activation: Callable[[Any], Any]
     output: Callable[[Any, Any], Any]
     start: Callable[[Any], Any] = _first_current
@@ -140,6 +142,12 @@ class Textbook:
     def heard(self, p: Any, x: Any, u: Any) -> dict[str, Any]:
         """Return what the ensembles hear in the state x, by name."""
         return {"x": self.current(p, x)} if self.signals is None else dict(self.signals(p, x, u))
+    link: str = "linear"
+
+    def __post_init__(self) -> None:
+        """Refuse a link that is not known."""
+        if self.link not in LINKS:
+            raise CortwinError(f"the link of the output is '{self.link}', expected one of {', '.join(LINKS)}")
 
 
 @dataclass(frozen=True)
@@ -299,6 +307,22 @@ class Model:
         """Refuse parameters whose shapes do not fit the sizes, or that are not finite.
 
         Raises
+    def with_output(self, link: str) -> Model:
+        """Return the model with another function behind its linear readout, for instance a softmax.
+
+        The textbook alone changes: what a page feeds back, and a biological writing that has its output in it, do not.
+
+        Parameters
+        ----------
+        link : ``"linear"``, ``"logistic"`` or ``"softmax"``
+
+        Raises
+        ------
+        CortwinError
+            If the link is not known, or the model has no textbook writing.
+        """
+        return replace(self, textbook=replace(self.recurrence(), link=link))
+
         ------
         CortwinError
             Naming the array and both shapes, or the first number that is not finite.

@@ -26,8 +26,9 @@ def page_texts(model: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        JSON-able: ``"name"``, ``"textbook"`` (role -> source), one entry per biological writing (``"populations"`` and
-        ``"pathways"``, each name -> texts) and ``"constants"`` (name -> text with unit).
+        JSON-able: ``"name"``, ``"textbook"`` (role -> source; the output's with its link around what it returns), one
+        entry per biological writing (``"populations"`` and ``"pathways"``, each name -> texts) and ``"constants"``
+        (name -> text with unit).
 
     Raises
     ------
@@ -41,6 +42,9 @@ def page_texts(model: Any) -> dict[str, Any]:
         },
         "constants": {name: _quantity(value) for name, value in getattr(model, "constants", {}).items()},
     }
+    link = getattr(model.textbook, "link", "linear")
+    if link != "linear" and "output" in texts["textbook"]:
+        texts["textbook"]["output"] = _behind(link, texts["textbook"]["output"])
     for writing in WRITINGS:
         # A writing that a page lacks has a reason in its place.
         if hasattr(getattr(model, writing, None), "populations"):
@@ -78,6 +82,17 @@ def source_of(function: Callable[..., Any]) -> str:
     # A lambda lies within those that are written around it, which begin before it.
     node = max((node for node in inside if inside[node] == most), key=lambda node: (node.lineno, node.col_offset))
     return ast.unparse(node)
+
+
+def _behind(link: str, source: str) -> str:
+    """Return the source of a readout with the function that stands behind it."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Return) and node.value is not None:
+            node.value = ast.Call(ast.Name(link), [node.value], [])
+        elif isinstance(node, ast.Lambda):
+            node.body = ast.Call(ast.Name(link), [node.body], [])
+    return ast.unparse(tree)
 
 
 def _contains(body: ast.expr, place: tuple[int | None, ...]) -> bool:

@@ -50,8 +50,8 @@ def check_names(model: Model, option: str, names: tuple[str, ...]) -> None:
             raise CortwinError(f"the option {option} names '{name}'; the trained arrays of {model.name} are {there}")
 
 
-def checked_samples(inputs: Any, target: Any, mask: Any, dtype: str) -> Samples:
-    """Return what a network is trained on.
+def checked_samples(inputs: Any, target: Any, mask: Any, dtype: str, lengths: Any = None) -> Samples:
+    """Return what a network is trained on; what follows the end of a trial is set to 0.
 
     Raises
     ------
@@ -69,6 +69,12 @@ def checked_samples(inputs: Any, target: Any, mask: Any, dtype: str) -> Samples:
     arrays["mask"] = np.ones(grid) if mask is None else np.asarray(mask)
     if arrays["mask"].shape != grid:
         raise CortwinError(f"the shape of the mask is {arrays['mask'].shape}, expected {grid} = (trial, time)")
+    if lengths is not None:
+        lengths = _checked_lengths(lengths, *grid)
+        inside = np.arange(grid[1]) < lengths[:, None]
+        arrays = {
+            name: np.where(inside.reshape(*grid, *[1] * (array.ndim - 2)), array, 0) for name, array in arrays.items()
+        }
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             where = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
@@ -78,4 +84,17 @@ def checked_samples(inputs: Any, target: Any, mask: Any, dtype: str) -> Samples:
     empty = np.flatnonzero(~arrays["mask"].any(axis=1))
     if empty.size:
         raise CortwinError(f"the mask is 0 at all times of trial {empty[0]}: leave such trials out")
-    return Samples(*(array.astype(dtype) for array in arrays.values()))
+    inputs, target, mask = (array.astype(dtype) for array in arrays.values())
+    return Samples(inputs, target, mask, lengths)
+
+
+def _checked_lengths(lengths: Any, trials: int, times: int) -> np.ndarray:
+    found = np.asarray(lengths)
+    if found.shape != (trials,):
+        raise CortwinError(f"the shape of lengths is {found.shape}, expected ({trials},) = (trial,)")
+    wrong = np.flatnonzero(~((found >= 1) & (found <= times) & (found == np.round(found))))
+    if wrong.size:
+        raise CortwinError(
+            f"lengths[{wrong[0]}] is {found[wrong[0]]}, must be a whole number of samples from 1 to {times}"
+        )
+    return found.astype(np.int32)

@@ -18,12 +18,20 @@ from numpy.typing import ArrayLike, NDArray
 from cortwin.model import Model
 from cortwin.training.batches import held_out, mini_batches
 from cortwin.training.checkpoint import read_checkpoint, write_checkpoint
-from cortwin.training.checks import check_alpha, check_names, check_parameters, checked_samples, trained_names
+from cortwin.training.checks import (
+    check_alpha,
+    check_names,
+    check_parameters,
+    checked_samples,
+    trained_names,
+)
 from cortwin.training.descent import Descent, descend, error
+from cortwin.training.dropout import dropout_seeds
 from cortwin.training.optimizers import make_optimizer
 from cortwin.training.options import Options
 from cortwin.training.routes import forward_through
 from cortwin.training.run import Run
+from cortwin.training.targets import check_loss, check_target
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +67,13 @@ def fit(
     options: Options,
     generator: np.random.Generator,
     mask: ArrayLike | None = None,
+    lengths: ArrayLike | None = None,
     advance: Callable[[int, float], None] | None = None,
     checkpoint: Path | str | None = None,
 ) -> Fit:
     """Train a network so that its own output follows a target.
 
-    The loss is `mean_squared_error` plus the `penalty`; see `Options`. Sample k of the target is what the output should
+    The loss is one of `LOSSES` plus the `penalty`; see `Options`. Sample k of the target is what the output should
     be after input k. Same arguments, same machine: the same weights to the last bit, also when interrupted and resumed.
 
     Parameters
@@ -72,11 +81,13 @@ def fit(
     model : the network
     parameters : its initial arrays, from ``model.initial``
     inputs : (trial, time, input) DataArray
-    target : (trial, time, output) DataArray
+    target : (trial, time, output) DataArray; probabilities where the loss is a cross-entropy
     alpha : dt / tau of the textbook's leaky form
     options : how to train
-    generator : draws the trials held out and the mini-batches, each from a child of its own
-    mask : (trial, time) weights of the squared error; None for 1 everywhere
+    generator : draws the trials held out, the mini-batches and the dropout, each from a child of its own
+    mask : (trial, time) weights of the error; None for 1 everywhere
+    lengths : (trial,) number of samples of each trial, where they are of unequal length; what follows is padding, which
+        may hold anything
     advance : called after every `Options.interval` updates with their number and the latest loss
     checkpoint : file that keeps the state of the training; where it exists already, training goes on from there
 
@@ -87,20 +98,23 @@ def fit(
     """
     check_alpha(alpha)
     check_names(model, "fixed", options.fixed)
-    check_names(model, "penalties.weights", options.penalties.weights if options.penalties.weight else ())
-    samples = checked_samples(inputs, target, mask, options.dtype)
+    check_names(model, "penalties.weights", (options.penalties.weights or ()) if options.penalties.weight else ())
+    check_loss(model, options.loss)
+    samples = checked_samples(inputs, target, mask, options.dtype, lengths)
+    check_target(samples.target, samples.mask, options.loss)
     check_parameters(model, parameters, inputs=samples.inputs.shape[2], outputs=samples.target.shape[2])
     of_batches, of_validation = generator.spawn(2)
     training, validation = held_out(of_validation, len(samples.inputs), options)
     batches = mini_batches(of_batches, training, options.batch_size, options.updates)
+    seeds = dropout_seeds(generator.spawn(1)[0], options.updates) if options.dropout else None
 
-    forward = forward_through(options.through, model, parameters, inputs, alpha)
+    forward = forward_through(options.through, model, parameters, inputs, alpha, options.truncation)
     optimizer = make_optimizer(
         options.optimizer, options.learning_rate, schedule=options.schedule, updates=options.updates, clip=options.clip
     )
     start = model.trained(*(jnp.asarray(getattr(parameters, name), options.dtype) for name in trained_names(model)))
     run = Run(Descent(start, start, optimizer.init(start), jnp.asarray(False)), start)
-    fingerprint = _fingerprint(model, alpha, options, start, samples, batches, validation)
+    fingerprint = _fingerprint(model, alpha, options, start, samples, batches, validation, seeds)
     file = None if checkpoint is None else Path(checkpoint)
     saved = None if file is None else read_checkpoint(file, fingerprint)
 
@@ -109,7 +123,7 @@ def fit(
     validated = bool(validation.size)
     # Where nothing is held out, the last mini-batch tells whether the last update did harm.
     judged = samples.of(validation if validated else batches[-1])
-    judge = jax.jit(partial(error, model, forward))
+    judge = jax.jit(partial(error, model, forward, name=options.loss))
     if saved is not None:
         run = run.restored(saved)
         if advance is not None:
@@ -118,7 +132,8 @@ def fit(
         run.judge(float(judge(start, judged)), options, held_out=True)
     while not run.stopped:
         before = run.done
-        run.now, records = several_updates(run.now, samples, batches[before : before + options.interval])
+        now = slice(before, before + options.interval)
+        run.now, records = several_updates(run.now, samples, batches[now], None if seeds is None else seeds[now])
         run.note({name: np.asarray(values) for name, values in records.items()})
         if not run.stopped and (validated or run.done == options.updates):
             run.judge(float(judge(run.now.parameters, judged)), options, held_out=validated)
@@ -133,7 +148,7 @@ def fit(
 
 def _fingerprint(model: Model, alpha: float, options: Options, *data: Any) -> str:
     """Return a hash of all that the weights depend on."""
-    settings = (model.name, model.rate, sorted(model.constants.items()), float(alpha), options)
+    settings = (model.name, model.recurrence().link, model.rate, sorted(model.constants.items()), float(alpha), options)
     digest = hashlib.sha256(repr(settings).encode())
     for array in map(np.asarray, jax.tree.leaves(data)):
         digest.update(f"{array.shape} {array.dtype}".encode())

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from cortwin.activity import activity
 from cortwin.errors import CortwinError
+from cortwin.links import LINKS
 from cortwin.model import Model
 from cortwin.training.checks import check_alpha, check_parameters
 
 
-def textbook_activity(model: Model, parameters: Any, inputs: Any, alpha: float) -> tuple[jax.Array, jax.Array]:
+def textbook_activity(
+    model: Model, parameters: Any, inputs: Any, alpha: float, truncation: int | None = None
+) -> tuple[jax.Array, jax.Array]:
     """Return the current and the state of every unit in the leaky textbook form.
 
     ``x_k = step(p, x_{k-1}, u_k, alpha)`` from ``x_{-1} = start(p)``, ``h_k = activation(x_k)``: sample k is the state
@@ -31,13 +34,15 @@ def textbook_activity(model: Model, parameters: Any, inputs: Any, alpha: float) 
     parameters : the textbook's arrays, among them the state before the first input
     inputs : (trial, time, input) array
     alpha : dt / tau, between 0 and 1
+    truncation : steps after which gradients are cut off: time is divided into segments of as many steps, the state is
+        carried from each into the next, and its gradient is not carried back; None for backpropagation to the start
 
     Returns
     -------
     x, h : (trial, time, unit) arrays; of a state of several arrays, what the page compares and what its readout sees
     """
     textbook = model.recurrence()
-    states = _states(model, parameters, inputs, alpha)
+    states = _states(model, parameters, inputs, alpha, truncation)
     return _everywhere(partial(textbook.current, parameters), states), _everywhere(
         lambda x: textbook.rate(textbook.activation(x)), states
     )
@@ -65,20 +70,29 @@ def recurrence_activity(model: Model, parameters: Any, inputs: Any, first: Any) 
     return _everywhere(textbook.rate, states)
 
 
-def _states(model: Model, parameters: Any, inputs: Any, alpha: float) -> Any:
+def _states(model: Model, parameters: Any, inputs: Any, alpha: float, truncation: int | None = None) -> Any:
     """Return the leaky form's states, arrays of (trial, time, ...)."""
     textbook = model.recurrence()
-    return _over_time(lambda x, u: textbook.step(parameters, x, u, alpha), textbook.start(parameters), inputs)
+    first = textbook.start(parameters)
+    return _over_time(lambda x, u: textbook.step(parameters, x, u, alpha), first, inputs, truncation)
 
 
-def _over_time(step: Callable[[Any, Any], Any], first: Any, inputs: Any) -> Any:
+def _over_time(step: Callable[[Any, Any], Any], first: Any, inputs: Any, truncation: int | None = None) -> Any:
     # Mapped over trials, the product of weights and state is one of two matrices.
     def trial(samples: jax.Array) -> Any:
-        def advance(state: Any, u: jax.Array) -> tuple[Any, Any]:
+        def advance(state: Any, now: tuple[jax.Array, jax.Array | None]) -> tuple[Any, Any]:
+            u, border = now
+            if border is not None:
+                state = jax.tree.map(lambda array: jnp.where(border, jax.lax.stop_gradient(array), array), state)
             state = step(state, u)
             return state, state
 
-        return jax.lax.scan(advance, jax.tree.map(jnp.asarray, first), samples)[1]
+        return jax.lax.scan(advance, jax.tree.map(jnp.asarray, first), (samples, borders))[1]
+
+    borders = None
+    if truncation is not None:
+        steps = jnp.arange(np.shape(inputs)[1])
+        borders = (steps > 0) & (steps % truncation == 0)
 
     return jax.vmap(trial)(jnp.asarray(inputs))
 
@@ -89,7 +103,7 @@ def _everywhere(function: Callable[..., Any], *states: Any) -> Any:
 
 
 def outputs(model: Model, parameters: Any, h: Any) -> jax.Array:
-    """Return the network's own output of every state.
+    """Return the network's own output of every state, its link applied.
 
     Parameters
     ----------
@@ -98,6 +112,20 @@ def outputs(model: Model, parameters: Any, h: Any) -> jax.Array:
     Returns
     -------
     y : (trial, time, output) array
+    """
+    return LINKS[model.recurrence().link](logits(model, parameters, h))
+
+
+def logits(model: Model, parameters: Any, h: Any) -> jax.Array:
+    """Return the linear readout of every state, what stands before the link.
+
+    Parameters
+    ----------
+    h : (trial, time, unit) array
+
+    Returns
+    -------
+    a : (trial, time, output) array
     """
     at_one_time = jax.vmap(model.recurrence().output, in_axes=(None, 0))
     return jax.vmap(at_one_time, in_axes=(None, 0))(parameters, jnp.asarray(h))

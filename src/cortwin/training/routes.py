@@ -21,7 +21,9 @@ ROUTES = ("textbook", "rate")
 Forward = Callable[[Any, Any], tuple[jax.Array, jax.Array]]
 
 
-def forward_through(route: str, model: Model, parameters: Any, inputs: xr.DataArray, alpha: float) -> Forward:
+def forward_through(
+    route: str, model: Model, parameters: Any, inputs: xr.DataArray, alpha: float, truncation: int | None = None
+) -> Forward:
     """Return a writing as a pure function ``(parameters, inputs) -> x, h``.
 
     Parameters
@@ -31,6 +33,7 @@ def forward_through(route: str, model: Model, parameters: Any, inputs: xr.DataAr
     parameters : the textbook's arrays, for their shapes
     inputs : (trial, time, input) DataArray; the rate text takes dt and the number of samples from it
     alpha : dt / tau
+    truncation : of `textbook_activity`; the rate text has none
 
     Raises
     ------
@@ -39,7 +42,7 @@ def forward_through(route: str, model: Model, parameters: Any, inputs: xr.DataAr
     """
     if route == "textbook":
         model.recurrence()
-        return lambda parameters, samples: textbook_activity(model, parameters, samples, alpha)
+        return lambda parameters, samples: textbook_activity(model, parameters, samples, alpha, truncation)
     if "dt" not in getattr(inputs, "attrs", {}):
         raise CortwinError("inputs have no attribute dt, which the rate text needs: make them with cortwin.activity")
     dt = float(inputs.attrs["dt"])
