@@ -45,8 +45,8 @@ every_page = pytest.mark.parametrize("page", [pytest.param(page, id=name) for na
 
 
 def test_there_are_pages():
-    assert {"elman", "feedforward", "gru", "jordan", "lif", "lstm", "relay", "sublstm"} <= set(PAGES)
-    assert len(EVERY) >= 16
+    assert {"attention", "elman", "feedforward", "gru", "jordan", "lif", "lstm", "relay", "sublstm"} <= set(PAGES)
+    assert len(EVERY) >= 18
 
 
 def first(made, generator):
@@ -108,7 +108,7 @@ def test_the_symbol_table_names_every_array_and_constant(page):
     for name in set(made.shapes) - prefixed:
         assert table[name][0] == made.shapes[name], name
     for name, value in made.constants.items():
-        expected = {"s": brian2.second, "1": 1, "Hz": brian2.Hz}[table[name][1]]
+        expected = {"s": brian2.second, "1": 1.0, "Hz": brian2.Hz}[table[name][1]]
         assert table[name][0] == ()
         assert brian2.have_same_dimensions(value, expected), name
 
@@ -245,7 +245,27 @@ def gru_loop(p, u, alpha):
     return np.array(states)
 
 
+def attention_loop(p, u, alpha, attention):
+    """Sums over the past, written out: no matrix is carried along."""
+    x, past, states = p.x0, [], []
+    for k, sample in enumerate(u):
+        h = np.tanh(x)
+        attended = np.zeros(x.size)
+        if attention == "linear":
+            for s, other in enumerate(past):
+                # After storing, a weight decays by 1 - alpha (1 - keep) in every step.
+                attended += alpha * 0.01 * (1 - alpha * 0.1) ** (k - 1 - s) * other * (other @ h)
+        elif past:
+            weight = np.exp([2 * other @ h for other in past])
+            attended = weight @ np.array(past) / weight.sum()
+        x = (1 - alpha) * x + alpha * (p.W_rec @ h + p.W_in @ sample + p.b + attended)
+        past.append(h)
+        states.append(x)
+    return np.array(states)
+
+
 LOOPS = {
+    "attention": attention_loop,
     "elman": elman_loop,
     "feedforward": feedforward_loop,
     "gru": gru_loop,
@@ -448,6 +468,30 @@ BY_HAND = {
         [
             [0.415, -0.925],
             [0.45 + (1 / (1 + np.exp(-0.415)) - 0.25) / 10, -0.225 + (1 / (1 + np.exp(0.925)) - 0.75) / 10],
+        ],
+    ),
+    # h = (1/2, -1/4): A = (2, 0; 1, 4) adds A h = (1, -1/2) to W_rec h + W_in u + b = (1.1, 0.2): (2.1, -0.3). Then A
+    # becomes 0.9 A + 0.01 h h^T; in the leaky step 0.99 A + 0.001 h h^T.
+    ("attention", "linear"): (
+        ELMAN,
+        [HALVES, [[2.0, 0.0], [1.0, 4.0]]],
+        [np.tanh([2.1, -0.3]), [[1.8025, -0.00125], [0.89875, 3.600625]]],
+        [INVERSE, [[2.0, 0.0], [1.0, 4.0]]],
+        [
+            [0.9 * INVERSE[0] + 0.21, 0.9 * INVERSE[1] - 0.03],
+            [[1.98025, -0.000125], [0.989875, 3.9600625]],
+        ],
+    ),
+    # One state (2, 4) was stored: its weight is 1 whatever h, and it is added: (3.1, 4.2). Then h is stored.
+    ("attention", "softmax"): (
+        ELMAN | {"number": np.arange(3.0)},
+        [HALVES, [[2.0, 4.0], [0.0, 0.0], [0.0, 0.0]], 1.0],
+        [np.tanh([3.1, 4.2]), [[2.0, 4.0], HALVES, [0.0, 0.0]], 2.0],
+        [INVERSE, [[2.0, 4.0], [0.0, 0.0], [0.0, 0.0]], 1.0],
+        [
+            [0.9 * INVERSE[0] + 0.31, 0.9 * INVERSE[1] + 0.42],
+            [[2.0, 4.0], HALVES, [0.0, 0.0]],
+            2.0,
         ],
     ),
     # n = (3/5, 4/5), z = (3/4, 1/4): (1 - z) n + z h = (0.15 + 0.375, 0.6 - 0.0625). Leaky: a tenth of the way there.

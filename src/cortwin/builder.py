@@ -40,6 +40,7 @@ class Layout:
     input_steps : number of input samples
     record_dt : time between recorded samples in seconds, a multiple of dt
     spikes : whether every spike is recorded
+    slots : places in the memory of a network that has one
 
     Raises
     ------
@@ -58,10 +59,11 @@ class Layout:
     input_steps: int
     record_dt: float
     spikes: bool = False
+    slots: int = 1
 
     def __post_init__(self) -> None:
         """Check sizes and times."""
-        for name in ("inputs", "units", "outputs", "neurons_per_unit", "trials", "input_steps"):
+        for name in ("inputs", "units", "outputs", "slots", "neurons_per_unit", "trials", "input_steps"):
             if getattr(self, name) < 1:
                 raise CortwinError(f"{name} is {getattr(self, name)}, must be at least 1")
         if not self.dt > 0:
@@ -74,7 +76,7 @@ class Layout:
     @property
     def sizes(self) -> dict[str, int]:
         """Elements per trial, by the names in `cortwin.model.SIZES`."""
-        own = {"inputs": self.inputs, "units": self.units, "outputs": self.outputs}
+        own = {"inputs": self.inputs, "units": self.units, "outputs": self.outputs, "slots": self.slots}
         return own | {name: own[of] * self.neurons_per_unit for name, of in OWNERS.items()}
 
     @property
@@ -199,6 +201,7 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
             groups[pathway.target],
             model=pathway.equations,
             on_pre=pathway.on_pre,
+            method=pathway.method,
             delay=None if pathway.delay is None else model.constants[pathway.delay],
             namespace=namespace,
             clock=clock,

@@ -27,7 +27,8 @@ jax.config.update("jax_enable_x64", True)
 # LIF neurons stand for units, outputs or inputs, the same number for each: the size of a population -> of its owners.
 OWNERS = {"neurons": "units", "output_neurons": "outputs", "input_neurons": "inputs"}
 # A network is simulated for one trial after another; these name the sizes that repeat with every trial.
-SIZES = ("inputs", "units", "outputs", *OWNERS)
+# A slot is a place in a memory of past states.
+SIZES = ("inputs", "units", "outputs", "slots", *OWNERS)
 WRITINGS = ("rate", "tuning", "spiking")
 CONNECTIONS = ("all_to_all", "one_to_one", "convergent")
 STIMULUS = "stimulus"
@@ -73,6 +74,8 @@ class Pathway:
     values : names of the arrays that set the synapse's parameters, by variable
     delay : name of the constant that holds the delay
     after : population that is advanced before this pathway sums, in the same time step
+    method : Brian2 integration method, needed when a synapse has a differential equation; it is advanced after the sums
+        and before the populations
     """
 
     source: str
@@ -83,6 +86,7 @@ class Pathway:
     values: Mapping[str, str] = field(default_factory=dict)
     delay: str | None = None
     after: str | None = None
+    method: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,27 +131,27 @@ class Textbook:
     rate : ``rate(h) -> (units,) array``, what the readout sees
     signals : ``signals(p, x, u) -> dict of arrays``, what the ensembles of LIF neurons hear, by name; None where they
         hear ``current`` alone, as ``"x"``
+    link : ``"linear"``, ``"logistic"`` or ``"softmax"``: what stands behind the readout
     """
 
     recurrence: Callable[[Any, Any, Any], Any]
     step: Callable[[Any, Any, Any, Any], Any]
-    link : ``"linear"``, ``"logistic"`` or ``"softmax"``: what stands behind the readout
     activation: Callable[[Any], Any]
     output: Callable[[Any, Any], Any]
     start: Callable[[Any], Any] = _first_current
     current: Callable[[Any, Any], Any] = _itself
     rate: Callable[[Any], Any] = _itself
     signals: Callable[[Any, Any, Any], Mapping[str, Any]] | None = None
-
-    def heard(self, p: Any, x: Any, u: Any) -> dict[str, Any]:
-        """Return what the ensembles hear in the state x, by name."""
-        return {"x": self.current(p, x)} if self.signals is None else dict(self.signals(p, x, u))
     link: str = "linear"
 
     def __post_init__(self) -> None:
         """Refuse a link that is not known."""
         if self.link not in LINKS:
             raise CortwinError(f"the link of the output is '{self.link}', expected one of {', '.join(LINKS)}")
+
+    def heard(self, p: Any, x: Any, u: Any) -> dict[str, Any]:
+        """Return what the ensembles hear in the state x, by name."""
+        return {"x": self.current(p, x)} if self.signals is None else dict(self.signals(p, x, u))
 
 
 @dataclass(frozen=True)
@@ -266,14 +270,14 @@ class Model:
         return self.textbook
 
     def sizes(self, values: Mapping[str, Any]) -> dict[str, int]:
-        """Return the sizes that the given arrays have: ``units``, ``inputs``, ``outputs``; 1 where no array tells.
+        """Return the sizes of the given arrays: ``units``, ``inputs``, ``outputs``, ``slots``; 1 where none tells.
 
         Raises
         ------
         CortwinError
             When an array has the wrong number of dimensions.
         """
-        sizes: dict[str, int] = dict.fromkeys(("inputs", "units", "outputs"), 1)
+        sizes: dict[str, int] = dict.fromkeys(("inputs", "units", "outputs", "slots"), 1)
         for name, symbols in self.shapes.items():
             if name not in values or any(symbol in OWNERS for symbol in symbols):
                 continue
@@ -303,10 +307,6 @@ class Model:
                 raise CortwinError(f"{self.name}: {name} = {value} should have the unit of {self.constants[name]}")
         return replace(self, constants={**self.constants, **constants})
 
-    def check_parameters(self, parameters: Any, sizes: Mapping[str, int]) -> None:
-        """Refuse parameters whose shapes do not fit the sizes, or that are not finite.
-
-        Raises
     def with_output(self, link: str) -> Model:
         """Return the model with another function behind its linear readout, for instance a softmax.
 
@@ -323,6 +323,10 @@ class Model:
         """
         return replace(self, textbook=replace(self.recurrence(), link=link))
 
+    def check_parameters(self, parameters: Any, sizes: Mapping[str, int]) -> None:
+        """Refuse parameters whose shapes do not fit the sizes, or that are not finite.
+
+        Raises
         ------
         CortwinError
             Naming the array and both shapes, or the first number that is not finite.
@@ -415,6 +419,12 @@ def _check_pathway(
     symbols = _symbols(synaptic) | _constants(model)
     for end, name in (("pre", pathway.source), ("post", pathway.target)):
         symbols |= {f"{variable}_{end}": dim for variable, dim in _symbols(defined[name]).items()}
+    for item in synaptic:
+        if item.expression is not None:
+            expected = item.dimensions / SECOND if item.kind == "differential" else item.dimensions
+            check_dimensions(item.expression, expected, symbols, (), f"{where}, {item.name}")
+    if any(item.kind == "differential" for item in synaptic) and pathway.method is None:
+        raise CortwinError(f"{where}: there is a differential equation but no integration method")
     for line in sums:
         target = line.split("=")[0].strip()
         variable = target.removesuffix("_post")

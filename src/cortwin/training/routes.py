@@ -57,6 +57,7 @@ def forward_through(
         inputs=sizes["inputs"],
         units=sizes["units"],
         outputs=sizes["outputs"],
+        slots=sizes["slots"],
         neurons_per_unit=1,
         trials=1,
         dt=dt,
