@@ -448,7 +448,7 @@ def test_a_program_that_needs_too_much_memory_is_ended(built, tmp_path):
     greedy = wrapped(
         found,
         tmp_path,
-        "import time; time.sleep(0.5)\ntry: bytearray(2**40)\nexcept MemoryError: print('bad_alloc'); os.abort()",
+        "import time; time.sleep(0.5)\ntry: bytearray(2**32)\nexcept MemoryError: print('bad_alloc'); os.abort()",
     )
     with pytest.raises(RunFailed, match="asked for more memory than the 2 GiB left to it"):
         cpp.run(greedy, data, memory=2**31)

@@ -119,6 +119,8 @@ def test_attacks_are_refused_wherever_an_expression_may_stand(expression):
         return Model("m", lacking, writing, lacking, lacking, {"x0": ("units",)}, tuple, tuple, constants)
 
     model()
+    with pytest.raises(CortwinError, match="here"):  # before Brian2 sees it
+        parse_expression(expression, "here")
     for changes in (
         {"equations": f"dx/dt = -x/tau : 1\ny = {expression} : 1"},
         {"equations": f"dx/dt = {expression} : 1"},

@@ -205,7 +205,9 @@ def _describe(
     for variable in device.arrays:
         if isinstance(variable, ArrayVariable):
             name = f"{getattr(variable.owner, 'name', '')}.{variable.name}"
-            size = sizes.get(name) if isinstance(variable, DynamicArrayVariable) else int(variable.size)
+            # A scalar that Brian2 keeps in an array that can grow is a delay that all synapses share.
+            fixed = 1 if variable.scalar else sizes.get(name)
+            size = fixed if isinstance(variable, DynamicArrayVariable) else int(variable.size)
             arrays.append({"name": name, **_file(device, variable), "size": size})
     owner = next(iter(network[name].clock for name in text.populations))
     spiking = [name for name, population in text.populations.items() if population.reset]
@@ -229,8 +231,6 @@ def _dynamic_sizes(network: brian2.Network, text: Writing, layout: Layout) -> di
         sizes |= {f"{name}.{variable}": synapses for variable in network[name].variables}
         sizes[f"{name}.N_outgoing"] = len(network[pathway.source])
         sizes[f"{name}.N_incoming"] = len(network[pathway.target])
-        if pathway.delay is not None:
-            sizes[f"{name}.delay"] = 1
     for part in network.objects:
         if isinstance(part, brian2.StateMonitor):
             samples = layout.samples + 1

@@ -179,7 +179,7 @@ FAULTS = {
     "the program crashes": _scripted("os.kill(os.getpid(), signal.SIGSEGV)"),
     "the program is for another processor": _scripted("os.kill(os.getpid(), signal.SIGILL)"),
     "the program takes more memory than its limit": _scripted(
-        "import time; time.sleep(0.5)\ntry: bytearray(2**40)\nexcept MemoryError: print('bad_alloc'); os.abort()",
+        "import time; time.sleep(0.5)\ntry: bytearray(2**32)\nexcept MemoryError: print('bad_alloc'); os.abort()",
         memory=2**31,
     ),
     "the program hangs": _scripted("import time; time.sleep(600)", timeout=0.5),
