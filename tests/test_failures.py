@@ -60,6 +60,8 @@ running: Ctrl+C once and twice, SIGTERM
 running: a hang
 running: two processes, one folder or one build
 running: a stale lock of a dead process
+running: a worker of a sweep is killed
+running: a sweep in another order, with other workers, restarted half-way
 running: a path with spaces and umlauts
 running: stdout closed, no terminal, ascii
 running: a failed run leaves FAILED.json
@@ -81,6 +83,7 @@ security: no pickle
 security: output stays under the chosen folder
 security: the report escapes everything and loads nothing
 security: nothing is evaluated from the current folder
+security: a scheduler listens on loopback alone
 """
 
 

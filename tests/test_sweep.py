@@ -281,6 +281,7 @@ def calm(toy, tmp_path_factory):
     return sweep
 
 
+@pytest.mark.failure("running: a sweep in another order, with other workers, restarted half-way")
 def test_order_and_workers_change_no_byte(toy, tmp_path, calm):
     other = sweep_of(toy, tmp_path / "s", {name: text[::-1] for name, text in reversed(GRID.items())}, seeds=(2, 1))
     assert [point.name for point in other.points] != [point.name for point in calm.points]
@@ -288,6 +289,7 @@ def test_order_and_workers_change_no_byte(toy, tmp_path, calm):
     assert bytes_of(other) == bytes_of(calm)
 
 
+@pytest.mark.failure("row 16: a file brian_preferences in the current folder")
 def test_workers_stand_in_an_empty_folder_with_one_thread_and_no_window(calm):
     for row in collect(calm).rows:
         assert (row["folder.empty"], row["threads"], row["agg"]) == (True, 1, True)
@@ -340,6 +342,7 @@ def test_points_of_other_code_are_stale_and_never_mixed_in(calm, toy, tmp_path):
         run_sweep(newer, Silent(), here(1))
 
 
+@pytest.mark.failure("running: a worker of a sweep is killed")
 def test_a_worker_that_dies_loses_its_point_only_and_that_is_tried_again(toy, tmp_path):
     deaths = deadly(tmp_path / "deaths", 2)
     watcher = Recorder()
@@ -420,6 +423,8 @@ def calm_for_storms(toy, tmp_path_factory):
     return sweep
 
 
+@pytest.mark.failure("running: a worker of a sweep is killed")
+@pytest.mark.failure("running: a sweep in another order, with other workers, restarted half-way")
 def test_nothing_is_lost_or_doubled_whatever_is_killed(calm_for_storms, tmp_path):
     kills = [Kill(3, 0.05, "a worker"), Kill(8, 0.0, "the parent"), Kill(15, 0.05, "parent and workers")]
     done = storm(tmp_path / "s", 8, kills, np.random.default_rng(1))
