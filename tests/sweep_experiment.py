@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,8 @@ def compute(
         raise CortwinError(f"the gain is {gain}")
     if deaths is not None and gain == 13 and (left := list(deaths.iterdir())):
         left[0].unlink()
+        helper = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        (deaths.parent / "helpers").open("a").write(f"{helper.pid}\n")
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(float(wait))
     x = gain * run.generator("x").standard_normal((1, 20, units))

@@ -350,6 +350,10 @@ def test_a_worker_that_dies_loses_its_point_only_and_that_is_tried_again(toy, tm
     done = run_sweep(sweep, watcher, here(2))
     assert done.after.count(FINISHED) == 4
     assert sum("was killed (SIGKILL); its point is computed again: gain=13" in note for note in watcher.notes) == 2
+    # What the dead workers had started is gone too.
+    helpers = (tmp_path / "helpers").read_text().split()
+    assert len(helpers) == 2
+    assert not [helper for helper in helpers if Path(f"/proc/{helper}/cwd").exists()]
     begun = [point.given["gain"] for point in watcher.begun]
     assert sorted(begun) == ["1", "13", "13", "13", "2", "3"]
 
@@ -470,6 +474,25 @@ def test_a_long_sweep_survives_twenty_kills(toy, tmp_path):
     wanted = [(gain, seed) for gain in (1.0, 2.0, 3.0) for seed in range(1, 121)]
     found = balance(wanted, ["gain"], calm.path, tmp_path / "s")
     assert (found.lost, found.doubled, found.different_bytes) == (0, 0, 0)
+
+
+def test_the_workers_of_a_killed_process_end_at_once(tmp_path):
+    words = [*COMMAND, "sweep", str(SCRIPT), "--set", "wait=60s", "--seeds", "2", "--out", "s"]
+    process = subprocess.Popen(words, cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    points = tmp_path / "s" / "points"
+    while len(list(points.glob(".*partial*"))) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    workers = children_of(process.pid)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not list(Path(tempfile.gettempdir()).glob(f"{prefix_of(tmp_path / 's')}*"))
+    with folders.locked(tmp_path / "s"):
+        pass
 
 
 # What a user sees
@@ -639,19 +662,21 @@ def test_lines_and_maps_show_the_means_and_their_intervals():
     generator = np.random.default_rng(1)
     across = Axis("tau", (0.01, 0.02, 0.04), True, "ms", 1e-3, log=True)
     up = Axis("shape", ("ramp", "step"), False)
-    cells = [Cell((i, k), summarise(np.arange(5.0) * (i + 1) + k, generator)) for i in range(3) for k in range(2)]
+    cells = [
+        Cell((i, k), summarise(np.array([0, 1, 2, 3, 14]) * (i + 1) + k, generator)) for i in range(3) for k in range(2)
+    ]
     panel = sweep_lines("x", [across, up], cells).axes[0]
     assert panel.get_xlabel() == "tau (ms)"
     assert panel.get_xscale() == "log"
     lines = [container.lines for container in panel.containers]
     for k, (line, _, bars) in enumerate(lines):
         np.testing.assert_allclose(line.get_xdata(), [10, 20, 40])
-        np.testing.assert_allclose(line.get_ydata(), [2.0 + k, 4.0 + k, 6.0 + k])
+        np.testing.assert_allclose(line.get_ydata(), [4.0 + k, 8.0 + k, 12.0 + k])
         ends = np.array([segment[:, 1] for segment in bars[0].get_segments()])
         np.testing.assert_allclose(ends, [[c.summary.low, c.summary.high] for c in cells if c.at[1] == k])
     assert "means of 5 runs" in panel.get_title()
     image = sweep_map("x", [across, up], cells).axes[0].images[0].get_array()
-    np.testing.assert_allclose(image, [[2, 4, 6], [3, 5, 7]])
+    np.testing.assert_allclose(image, [[4, 8, 12], [5, 9, 13]])
     dots = sweep_scatter("x", {across: np.array([10.0, 30.0])}, np.array([1.0, 2.0])).axes[0].lines[0]
     np.testing.assert_allclose(dots.get_xydata(), [[10, 1], [30, 2]])
     empty = sweep_lines("x", [across], [Cell((0,), summarise([np.nan], generator))])

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cortwin.interruption import kill_tree
+from cortwin.interruption import kill_tree, kill_where
 from cortwin.sweep.points import Point
 from cortwin.sweep.worker import Terms
 
@@ -117,6 +117,7 @@ class Worker:
         if killed:
             kill_tree(self.process.pid)
         status = self.process.wait()
+        kill_where("TMPDIR", f"{self.folder}{os.sep}")  # a simulation whose worker was killed would go on
         for stream in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):
                 stream.close()  # type: ignore[union-attr]
@@ -147,6 +148,7 @@ def prefix_of(folder: Path) -> str:
 
 
 def clear_workplaces(folder: Path) -> None:
-    """Remove what the workers of a sweep left when they and their parent were killed."""
+    """End and remove what the workers of a sweep left when they and their parent were killed."""
+    kill_where("TMPDIR", os.path.join(tempfile.gettempdir(), prefix_of(folder)))
     for place in Path(tempfile.gettempdir()).glob(f"{prefix_of(folder)}*"):
         shutil.rmtree(place, ignore_errors=True)
