@@ -265,6 +265,18 @@ def test_every_text_of_the_elman_page_is_typeset(activation):
             assert all(line.formula in drawn for line in pathway_lines(pathway))
 
 
+@pytest.mark.parametrize(("link", "shown"), [("linear", "W"), ("softmax", "softmax"), ("logistic", "logistic")])
+def test_what_stands_behind_the_readout_is_displayed_with_it(link, shown):
+    texts = page_texts(elman.model().with_output(link))["textbook"]
+    for source in (texts["output"], page_texts(SimpleNamespace(name="", textbook=_lambda(link)))["textbook"]["output"]):
+        (line,) = textbook_lines({"output": source})["output"]
+        assert line.formula.startswith(r"y_{t} = \mathrm{" + shown if shown != "W" else r"y_{t} = W")
+
+
+def _lambda(link):
+    return SimpleNamespace(output=lambda p, h: p.W @ h, link=link)
+
+
 def _pixels(figure) -> np.ndarray:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

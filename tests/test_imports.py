@@ -28,7 +28,7 @@ LAYERS = (
     ("experiment",),
     ("report",),
     ("run_directory",),
-    ("manifest", "result_files"),
+    ("estimator", "manifest", "result_files"),
     ("catalogue", "interruption", "parameters", "progress", "results", "sources"),
     ("twins",),
     ("ladder",),

@@ -11,15 +11,21 @@ import pytest
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 from cortwin.activity import activity
+from cortwin.catalogue import MODELS, entries, page_module
 from cortwin.errors import CortwinError
-from cortwin.models import elman
+from cortwin.model import Lacking
+from cortwin.models import elman, lstm
 from cortwin.tasks import ReachTask
 from cortwin.training import (
+    LOSSES,
     Options,
     Penalties,
+    binary_cross_entropy,
+    categorical_cross_entropy,
     fit,
     forward_through,
     gradient_errors,
+    logits,
     make_optimizer,
     mean_squared_error,
     outputs,
@@ -30,6 +36,7 @@ from cortwin.training import (
 )
 from cortwin.training.batches import held_out, mini_batches
 from cortwin.training.descent import error, loss
+from cortwin.training.dropout import dropped_out
 from cortwin.training.samples import Samples
 
 ACTIVATIONS = ("tanh", "logistic", "relu")
@@ -101,8 +108,11 @@ def loop(p, u, f, alpha):
     return x, f(x)
 
 
-def bptt(p, u, z, m, alpha, penalties):
-    """Return loss and gradient of the tanh network by the chain rule, written out backwards in time."""
+def bptt(p, u, z, m, alpha, penalties, truncation=None):
+    """Return loss and gradient of the tanh network by the chain rule, written out backwards in time.
+
+    With a truncation, nothing is carried back over a multiple of it, except to the state before the first input.
+    """
     x, h = loop(p, u, np.tanh, alpha)
     n_trials, n_times, n_units = h.shape
     weight = m / (z.shape[2] * m.sum())
@@ -131,6 +141,8 @@ def bptt(p, u, z, m, alpha, penalties):
             g["W_in"] += alpha * np.outer(delta, u[trial, k])
             g["b"] += alpha * delta
             carried = (1 - alpha) * delta + alpha * (p.W_rec.T @ delta) * (1 - before**2)
+            if truncation is not None and k > 0 and k % truncation == 0:
+                carried = 0 * carried
         g["x0"] += carried
     return value, type(p)(**g)
 
@@ -248,6 +260,247 @@ def test_training_through_the_rate_text_gives_the_same_weights():
     rate = trained(Options(through="rate", **options))
     for name, array in rate.parameters._asdict().items():
         np.testing.assert_allclose(array, getattr(textbook.parameters, name), rtol=1e-9, err_msg=name)
+
+
+# -------------------------------------------------------------------------------------- outputs and their own losses
+
+
+def classified(link, a):
+    """Return the output of logits, as it is printed, and a target for it."""
+    generator = np.random.default_rng(4)
+    if link == "logistic":
+        return 1 / (1 + np.exp(-a)), generator.random(a.shape).round()
+    if link == "softmax":
+        return np.exp(a) / np.exp(a).sum(axis=2, keepdims=True), np.eye(OUTPUTS)[
+            generator.integers(OUTPUTS, size=a.shape[:2])
+        ]
+    return a, generator.standard_normal(a.shape)
+
+
+def by_hand(name, y, z, m):
+    """Return a loss, one number at a time, by its formula in the output."""
+    total = 0.0
+    for b in range(TRIALS):
+        for k in range(TIMES):
+            for o in range(OUTPUTS):
+                if name == "mean_squared_error":
+                    total += m[b, k] * (y[b, k, o] - z[b, k, o]) ** 2 / OUTPUTS
+                elif name == "categorical_cross_entropy":
+                    total -= m[b, k] * z[b, k, o] * np.log(y[b, k, o])
+                else:
+                    yes, no = np.log(y[b, k, o]), np.log(1 - y[b, k, o])
+                    total -= m[b, k] * (z[b, k, o] * yes + (1 - z[b, k, o]) * no) / OUTPUTS
+    return total / m.sum()
+
+
+@pytest.mark.parametrize("link", ["linear", "logistic", "softmax"])
+def test_every_output_and_its_loss_are_their_formulas(link):
+    model, p = network()
+    model = model.with_output(link)
+    inputs, _, m = data()
+    _, h = loop(p, inputs.to_numpy(), np.tanh, ALPHA)
+    a = h @ p.W_out.T + p.b_out
+    y, z = classified(link, a)
+    np.testing.assert_allclose(logits(model, p, h), a, rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(outputs(model, p, h), y, rtol=1e-13, atol=1e-14)
+    forward = forward_through("textbook", model, p, inputs, ALPHA)
+    for name, chosen in LOSSES.items():
+        if chosen.link not in (None, link):
+            continue
+        of = partial(loss, model, forward, ALPHA, Options(loss=name))
+        (value, _), gradient = jax.value_and_grad(of, has_aux=True)(p, Samples(inputs.to_numpy(), z, m))
+        np.testing.assert_allclose(value, by_hand(name, y, z, m), rtol=1e-12)
+        if chosen.link is not None:
+            # Of a cross-entropy behind its own link, what is left of the chain rule is y - z.
+            scale = OUTPUTS if link == "logistic" else 1
+            of_a = m[..., None] * (y - z) / (scale * m.sum())
+            np.testing.assert_allclose(gradient.b_out, of_a.sum(axis=(0, 1)), rtol=1e-11, atol=1e-15)
+            np.testing.assert_allclose(gradient.W_out, np.einsum("bko,bki->oi", of_a, h), rtol=1e-11, atol=1e-15)
+
+
+def test_cross_entropies_of_huge_logits_are_their_limits():
+    """Of the printed formulas, nothing would be left but log 0."""
+    a = np.array([[[1e3, -1e3]], [[-1e3, 1e3]]])
+    z, m = np.array([[[1.0, 0.0]], [[1.0, 0.0]]]), np.ones((2, 1))
+    # The first trial is right, the second wrong by 1000 in each output, or by 2000 between the two.
+    np.testing.assert_allclose(binary_cross_entropy(a, z, m), (0 + 0 + 1e3 + 1e3) / 4, rtol=1e-14)
+    np.testing.assert_allclose(categorical_cross_entropy(a, z, m), (0 + 2e3) / 2, rtol=1e-14)
+    for function, expected in ((binary_cross_entropy, 1 / 4), (categorical_cross_entropy, 1 / 2)):
+        slope = jax.grad(function)(a, z, m)
+        np.testing.assert_allclose(slope, [[[0, 0]], [[-expected, expected]]], atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("link", "name"), [("logistic", "binary_cross_entropy"), ("softmax", "categorical_cross_entropy")]
+)
+def test_training_on_a_cross_entropy_tells_classes_apart(link, name):
+    """Which of two inputs was larger at the start; nothing comes after."""
+    generator = np.random.default_rng(7)
+    inputs = np.zeros((40, 6, 2))
+    inputs[:, 0] = generator.standard_normal((40, 2))
+    first = inputs[:, 0, 0] > inputs[:, 0, 1]
+    target = np.repeat(np.stack([first, ~first], axis=1)[:, None].astype(float), 6, axis=1)
+    mask = np.zeros((40, 6))
+    mask[:, -1] = 1
+    model = elman.model().with_output(link)
+    start = model.initial(np.random.default_rng(1), 2, 8, 2)
+    options = Options(
+        loss=name, updates=200, learning_rate=0.03, batch_size=None, interval=200, validation_trials=(38, 39)
+    )
+    found = fit(model, start, inputs, target, mask=mask, alpha=0.5, options=options, generator=generator)
+    y = outputs(model, found.parameters, textbook_activity(model, found.parameters, inputs, 0.5)[1])[:, -1]
+    assert ((np.asarray(y)[:, 0] > 0.5) == first).mean() >= 0.95
+    np.testing.assert_allclose(found.history["validation_loss"][0], np.log(2), rtol=0.2)
+
+
+# --------------------------------------------------------------------------------- truncation, dropout, unequal length
+
+
+@pytest.mark.parametrize("truncation", [1, 4, TIMES])
+def test_truncated_backpropagation_is_the_loop_that_carries_nothing_over_a_border(truncation):
+    model, p = network()
+    u, z, m = (np.asarray(array) for array in data())
+    forward = forward_through("textbook", model, p, u, ALPHA, truncation)
+    of_loss = partial(loss, model, forward, ALPHA, Options(penalties=PENALTIES))
+    (value, _), gradient = jax.jit(jax.value_and_grad(of_loss, has_aux=True))(p, Samples(u, z, m))
+    full_value, full = bptt(p, u, z, m, ALPHA, PENALTIES)
+    _, expected = bptt(p, u, z, m, ALPHA, PENALTIES, truncation)
+    np.testing.assert_allclose(value, full_value, rtol=1e-13, err_msg="the state is carried on all the same")
+    for name, array in expected._asdict().items():
+        np.testing.assert_allclose(getattr(gradient, name), array, rtol=1e-11, atol=1e-14, err_msg=name)
+    same = np.allclose(expected.W_rec, full.W_rec, rtol=1e-3)
+    assert same == (truncation >= TIMES)
+
+
+def test_a_state_of_several_arrays_is_cut_as_a_whole():
+    """Of an LSTM cut after every step, no gradient comes back to the first state from later than the first output."""
+    model = lstm.model()
+    generator = np.random.default_rng(3)
+    p = model.initial(generator, INPUTS, UNITS, OUTPUTS)
+    u, z, _ = (np.asarray(array) for array in data())
+    only_late = np.ones((TRIALS, TIMES))
+    only_late[:, 0] = 0
+    for truncation, reaches in ((1, False), (None, True)):
+        forward = forward_through("textbook", model, p, u, ALPHA, truncation)
+        gradient = jax.grad(lambda q, forward=forward: error(model, forward, q, Samples(u, z, only_late)))(p)
+        for name in ("c0", "h0"):
+            assert bool(np.any(getattr(gradient, name))) == reaches, name
+
+
+def test_fit_passes_the_truncation_on():
+    options = {"optimizer": "sgd", "learning_rate": 0.1, "updates": 1, "batch_size": None, "clip": None}
+    _, p = network()
+    u, z, m = (np.asarray(array) for array in data())
+    _, gradient = bptt(p, u, z, m, ALPHA, Penalties(), 3)
+    found = trained(Options(truncation=3, **options)).parameters
+    np.testing.assert_allclose(found.W_rec, p.W_rec - 0.1 * gradient.W_rec, rtol=1e-11)
+
+
+def test_dropout_leaves_the_mean_as_it_is():
+    h = jnp.asarray(np.random.default_rng(1).standard_normal((3, 4, 5)))
+    n, probability = 4000, 0.3
+    drawn = np.asarray(jax.vmap(lambda seed: dropped_out(h, probability, seed))(jnp.arange(n, dtype=jnp.uint32)))
+    dropped = drawn == 0
+    # Six standard errors of a mean of n draws, h times one of variance p / (1 - p), and of all the 60 n draws.
+    spread = np.sqrt(probability / (1 - probability) / n)
+    np.testing.assert_array_less(np.abs(drawn.mean(axis=0) - h), 6 * spread * np.abs(h))
+    assert abs(dropped.mean() - probability) < 6 * np.sqrt(probability * (1 - probability) / dropped.size)
+    np.testing.assert_allclose(drawn[~dropped], np.broadcast_to(h / 0.7, drawn.shape)[~dropped], rtol=1e-14)
+
+
+def test_dropout_is_drawn_for_training_and_for_nothing_else():
+    options = {"updates": 8, "batch_size": 3, "interval": 4, "validation_trials": (0,), "learning_rate": 0.01}
+    without, first, again = (trained(Options(dropout=rate, **options)) for rate in (0.0, 0.4, 0.4))
+    other = trained(Options(dropout=0.4, **options), seed=9)
+    assert to_bytes(first.parameters) == to_bytes(again.parameters)
+    assert to_bytes(first.parameters) != to_bytes(other.parameters)
+    # The same mini-batches and the same trial held out, on the same first weights.
+    assert first.history["validation_loss"][0] == without.history["validation_loss"][0]
+    assert first.history["loss"][0] != without.history["loss"][0]
+    assert len(set(first.history["loss"])) == 8
+
+
+def test_dropout_is_resumed_where_it_was(tmp_path):
+    options = Options(**{**LONG, "dropout": 0.3})
+    whole, file = trained(options), tmp_path / "training.npz"
+
+    def advance(updates, value):
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        trained(options, checkpoint=file, advance=advance)
+    assert to_bytes(trained(options, checkpoint=file).parameters) == to_bytes(whole.parameters)
+
+
+TEXTBOOKS = [name for name in entries(MODELS) if not isinstance(page_module(name).model().textbook, Lacking)]
+
+
+@pytest.mark.parametrize("name", TEXTBOOKS)
+def test_padding_changes_neither_loss_nor_gradient(name):
+    """Trials of 4, 7 and 5 samples: whatever follows, by the bit; and however much of it, by rounding."""
+    model = page_module(name).model().with_output("logistic")
+    generator = np.random.default_rng(2)
+    p = model.initial(generator, 2, 4, 2)
+    lengths, times = np.array([4, 7, 5]), 7
+    u, z = generator.standard_normal((3, times, 2)), generator.random((3, times, 2))
+    after = np.arange(times) >= lengths[:, None]
+    options = Options(loss="binary_cross_entropy", penalties=PENALTIES)
+    forward = forward_through("textbook", model, p, u, 0.3)
+    of_loss = jax.jit(jax.value_and_grad(partial(loss, model, forward, 0.3, options), has_aux=True))
+
+    def found(u, z):
+        mask = np.arange(u.shape[1]) < lengths[:, None]
+        (value, _), gradient = of_loss(p, Samples(u, z, mask.astype(float), lengths))
+        return [np.asarray(value), *map(np.asarray, gradient)]
+
+    plain = found(u, z)
+    other = found(np.where(after[..., None], 0.1 * u - 3, u), np.where(after[..., None], 1e3, z))
+    assert b"".join(array.tobytes() for array in plain) == b"".join(array.tobytes() for array in other)
+    longer = found(*(np.concatenate([array, generator.random((3, 5, 2))], axis=1) for array in (u, z)))
+    # Sums in another order, of fewer than a hundred products each.
+    for one, two in zip(plain, longer, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-11, atol=1e-14)
+    shorter = [
+        loss(model, forward, 0.3, options, p, Samples(*(a[b : b + 1, :n] for a in (u, z, np.ones((3, times))))))[1]
+        for b, n in enumerate(lengths)
+    ]
+    of_output = error(model, forward, p, Samples(u, z, ~after, lengths), options.loss)
+    np.testing.assert_allclose(of_output, np.average(shorter, weights=lengths), rtol=1e-12)
+
+
+def test_fit_takes_lengths_and_whatever_stands_after_them():
+    inputs, target, _ = data()
+    options = Options(updates=5, batch_size=2, penalties=PENALTIES, learning_rate=0.01)
+    short = trained(options, samples=(inputs[:, :6], target[:, :6], None))
+    padded = [array.copy() for array in (inputs, target)]
+    for array in padded:
+        array[:, 6:] = np.nan
+    found = trained(options, samples=(*padded, None), lengths=np.full(TRIALS, 6))
+    for name, array in short.parameters._asdict().items():
+        np.testing.assert_allclose(getattr(found.parameters, name), array, rtol=1e-10, atol=1e-13, err_msg=name)
+
+
+@pytest.mark.parametrize("lengths", [[4, 9, 1, 9, 6, 2], None])
+def test_penalties_leave_padding_out(lengths):
+    _, p = network()
+    _, h = loop(p, data()[0].to_numpy(), np.tanh, ALPHA)
+    ends = [TIMES] * TRIALS if lengths is None else lengths
+    rates = np.concatenate([h[b, :n].ravel() for b, n in enumerate(ends)])
+    jumps = np.concatenate([(np.diff(h[b, :n], axis=0) / ALPHA).ravel() for b, n in enumerate(ends)])
+    given = None if lengths is None else np.array(lengths)
+    for penalties, expected in {
+        Penalties(rate=3.0): 3 * (rates**2).mean(),
+        Penalties(smoothness=4.0): 4 * (jumps**2).mean(),
+    }.items():
+        np.testing.assert_allclose(penalty(penalties, p, jnp.asarray(h), ALPHA, given), expected, rtol=1e-13)
+
+
+def test_without_names_every_matrix_of_a_page_is_penalised():
+    p = lstm.model().initial(np.random.default_rng(1), 2, 3, 1)
+    matrices = [array for name, array in p._asdict().items() if name[0] in "WU"]
+    expected = 2 * sum((array**2).sum() for array in matrices)
+    assert len(matrices) == 9
+    np.testing.assert_allclose(penalty(Penalties(weight=2.0), p, np.ones((1, 2, 3)), 0.1), expected, rtol=1e-13)
 
 
 # ---------------------------------------------------------------------------------------------------------- optimisers
@@ -599,6 +852,11 @@ def test_a_checkpoint_where_none_can_be_written_is_refused(tmp_path):
         ({"validation_fraction": 1.0}, "the option validation_fraction is 1.0, must be at least 0 and below 1"),
         ({"validation_fraction": 0.1, "validation_trials": (1,)}, "exclude each other"),
         ({"through": "rate", "dtype": "float32"}, "the rate text is float64"),
+        ({"through": "rate", "truncation": 5}, "gradients go through the whole of the rate text"),
+        ({"loss": "hinge"}, "the option loss is 'hinge', expected one of mean_squared_error, binary_cross_entropy"),
+        ({"truncation": 0}, "the option truncation is 0, must be a whole number and at least 1"),
+        ({"dropout": 1.0}, "the option dropout is 1.0, must be at least 0 and below 1"),
+        ({"dropout": np.nan}, "the option dropout is nan, must be"),
     ],
 )
 def test_wrong_options_are_named(options, message):
@@ -658,6 +916,71 @@ def test_data_that_do_not_fit_are_named():
     for alpha in (0, 1.1, np.nan):
         with pytest.raises(CortwinError, match="alpha = dt / tau is"):
             trained(Options(updates=2), alpha=alpha)
+
+
+YES, NO = np.ones((TRIALS, TIMES, OUTPUTS)), np.zeros((TRIALS, TIMES, OUTPUTS))
+FIRST = np.broadcast_to([1.0, 0.0], YES.shape)
+
+
+@pytest.mark.parametrize(
+    ("link", "name", "change", "message"),
+    [
+        (
+            "linear",
+            "binary_cross_entropy",
+            None,
+            r"is of a logistic output; the output of elman is linear: .*with_output",
+        ),
+        ("logistic", "categorical_cross_entropy", None, "is of a softmax output; the output of elman is logistic"),
+        ("logistic", "binary_cross_entropy", (YES, (1, 2, 0), 2.0), r"target\[1, 2, 0\] is 2: .* from 0 to 1"),
+        ("logistic", "binary_cross_entropy", (YES, (1, 2, 0), -1.0), r"target\[1, 2, 0\] is -1: .* from 0 to 1"),
+        ("logistic", "binary_cross_entropy", (YES, (1, 2, 0), 0.0), "target of output 1 has one class only, 1"),
+        ("softmax", "categorical_cross_entropy", (FIRST, (1, 2, 1), 0.5), r"target\[1, 2\] adds up to 1.5 over"),
+        ("softmax", "categorical_cross_entropy", (FIRST, (0, 0, 0), 1.0), "one class only, number 0 of 2"),
+        ("softmax", "categorical_cross_entropy", (FIRST, (3, 4, 0), np.nan), r"target\[3, 4, 0\] is nan"),
+    ],
+)
+def test_labels_that_do_not_fit_the_loss_are_named(link, name, change, message):
+    model, p = network()
+    target, where, value = (NO, (0, 0, 0), 0.0) if change is None else change
+    target = target.copy()
+    target[where] = value
+    with pytest.raises(CortwinError, match=message):
+        trained(
+            Options(loss=name, updates=2, batch_size=2),
+            model_and_parameters=(model.with_output(link), p),
+            samples=(data()[0], target, None),
+        )
+
+
+def test_what_the_mask_hides_may_have_any_label():
+    model, p = network()
+    target, mask = np.random.default_rng(1).random((TRIALS, TIMES, OUTPUTS)), np.ones((TRIALS, TIMES))
+    target[2, 3], mask[2, 3] = 7, 0
+    options = Options(loss="binary_cross_entropy", updates=2, batch_size=2)
+    found = trained(options, model_and_parameters=(model.with_output("logistic"), p), samples=(data()[0], target, mask))
+    assert np.isfinite(found.history["loss"]).all()
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([9, 9, 9], r"the shape of lengths is \(3,\), expected \(6,\)"),
+        ([9, 9, 0, 9, 9, 9], r"lengths\[2\] is 0, must be a whole number of samples from 1 to 9"),
+        ([9, 10, 9, 9, 9, 9], r"lengths\[1\] is 10"),
+        ([2.5, 9, 9, 9, 9, 9], r"lengths\[0\] is 2\.5"),
+    ],
+)
+def test_lengths_that_do_not_fit_are_named(lengths, message):
+    with pytest.raises(CortwinError, match=message):
+        trained(Options(updates=2, batch_size=2), lengths=lengths)
+
+
+def test_an_unknown_output_is_named():
+    with pytest.raises(
+        CortwinError, match="the link of the output is 'probit', expected one of linear, logistic, softmax"
+    ):
+        elman.model().with_output("probit")
 
 
 def test_rate_text_needs_its_own_alpha_and_a_time_step():

@@ -7,6 +7,9 @@ import importlib
 import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+
+from cortwin.errors import CortwinError
 
 EXPERIMENTS, MODELS = "cortwin.experiments", "cortwin.models"
 
@@ -39,3 +42,17 @@ def summary(file: Path) -> str:
     except (SyntaxError, ValueError) as error:
         return f"(cannot be read: {error})"
     return text.splitlines()[0].strip() if text else ""
+
+
+def page_module(name: str) -> ModuleType:
+    """Import a page of ``models/`` by its name.
+
+    Raises
+    ------
+    CortwinError
+        If there is no such page.
+    """
+    known = entries(MODELS)
+    if name not in known:
+        raise CortwinError(f"there is no page '{name}'; there are {', '.join(known)}")
+    return importlib.import_module(f"{MODELS}.{name}")

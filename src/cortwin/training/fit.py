@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
@@ -29,7 +30,7 @@ from cortwin.training.descent import Descent, descend, error
 from cortwin.training.dropout import dropout_seeds
 from cortwin.training.optimizers import make_optimizer
 from cortwin.training.options import Options
-from cortwin.training.routes import forward_through
+from cortwin.training.routes import Forward, forward_through, through_textbook
 from cortwin.training.run import Run
 from cortwin.training.targets import check_loss, check_target
 
@@ -109,9 +110,7 @@ def fit(
     seeds = dropout_seeds(generator.spawn(1)[0], options.updates) if options.dropout else None
 
     forward = forward_through(options.through, model, parameters, inputs, alpha, options.truncation)
-    optimizer = make_optimizer(
-        options.optimizer, options.learning_rate, schedule=options.schedule, updates=options.updates, clip=options.clip
-    )
+    optimizer = _optimizer(options)
     start = model.trained(*(jnp.asarray(getattr(parameters, name), options.dtype) for name in trained_names(model)))
     run = Run(Descent(start, start, optimizer.init(start), jnp.asarray(False)), start)
     fingerprint = _fingerprint(model, alpha, options, start, samples, batches, validation, seeds)
@@ -119,11 +118,10 @@ def fit(
     saved = None if file is None else read_checkpoint(file, fingerprint)
 
     samples = jax.device_put(samples)
-    several_updates = jax.jit(partial(descend, model, forward, optimizer, alpha, options))
+    several_updates, judge = _compiled(model, float(alpha), options, forward)
     validated = bool(validation.size)
     # Where nothing is held out, the last mini-batch tells whether the last update did harm.
     judged = samples.of(validation if validated else batches[-1])
-    judge = jax.jit(partial(error, model, forward, name=options.loss))
     if saved is not None:
         run = run.restored(saved)
         if advance is not None:
@@ -144,6 +142,42 @@ def fit(
     chosen, update = run.outcome(held_out=validated)
     trained = model.trained(*(np.asarray(array, np.float64) for array in chosen))
     return Fit(trained, run.history, update, run.stopped, run.diverged)
+
+
+class _Itself:
+    """A thing that is equal to itself alone, to keep results by it."""
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.thing is self.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+
+def _optimizer(options: Options) -> optax.GradientTransformation:
+    return make_optimizer(
+        options.optimizer, options.learning_rate, schedule=options.schedule, updates=options.updates, clip=options.clip
+    )
+
+
+def _compiled(model: Model, alpha: float, options: Options, forward: Forward) -> tuple[Callable, Callable]:
+    """Return `descend` and `error`, compiled; through the textbook, what was compiled before is used again."""
+    if options.through == "textbook":
+        return _of_textbook(_Itself(model), alpha, options)
+    return _jitted(model, alpha, options, forward)
+
+
+@lru_cache(maxsize=32)
+def _of_textbook(model: _Itself, alpha: float, options: Options) -> tuple[Callable, Callable]:
+    return _jitted(model.thing, alpha, options, through_textbook(model.thing, alpha, options.truncation))
+
+
+def _jitted(model: Model, alpha: float, options: Options, forward: Forward) -> tuple[Callable, Callable]:
+    updates = jax.jit(partial(descend, model, forward, _optimizer(options), alpha, options))
+    return updates, jax.jit(partial(error, model, forward, name=options.loss))
 
 
 def _fingerprint(model: Model, alpha: float, options: Options, *data: Any) -> str:

@@ -42,6 +42,8 @@ class Penalties:
 
     def __post_init__(self) -> None:
         """Check the strengths."""
+        if self.weights is not None:
+            object.__setattr__(self, "weights", tuple(self.weights))
         for field in fields(self):
             strength = getattr(self, field.name)
             if field.name != "weights" and not (math.isfinite(strength) and strength >= 0):

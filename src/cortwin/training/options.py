@@ -66,6 +66,8 @@ class Options:
 
     def __post_init__(self) -> None:
         """Check every option."""
+        for name in ("fixed", "validation_trials"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         choices = {
             "loss": LOSSES,
             "optimizer": OPTIMIZERS,

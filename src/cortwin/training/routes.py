@@ -21,6 +21,12 @@ ROUTES = ("textbook", "rate")
 Forward = Callable[[Any, Any], tuple[jax.Array, jax.Array]]
 
 
+def through_textbook(model: Model, alpha: float, truncation: int | None = None) -> Forward:
+    """Return the textbook writing as a pure function, whatever the sizes."""
+    model.recurrence()
+    return lambda parameters, samples: textbook_activity(model, parameters, samples, alpha, truncation)
+
+
 def forward_through(
     route: str, model: Model, parameters: Any, inputs: xr.DataArray, alpha: float, truncation: int | None = None
 ) -> Forward:
@@ -41,8 +47,7 @@ def forward_through(
         If the rate text's own dt / tau is not alpha, or the model lacks the writing.
     """
     if route == "textbook":
-        model.recurrence()
-        return lambda parameters, samples: textbook_activity(model, parameters, samples, alpha, truncation)
+        return through_textbook(model, alpha, truncation)
     if "dt" not in getattr(inputs, "attrs", {}):
         raise CortwinError("inputs have no attribute dt, which the rate text needs: make them with cortwin.activity")
     dt = float(inputs.attrs["dt"])
