@@ -25,6 +25,7 @@ from cortwin.errors import CortwinError
 from cortwin.experiment import load_experiment
 from cortwin.figures.sweep import Axis, Cell, sweep_lines, sweep_map, sweep_scatter
 from cortwin.interruption import children_of
+from cortwin.run_directory import Destination, open_run, publish, seal, staging
 from cortwin.sweep import folder as folders
 from cortwin.sweep.collect import collect, write_table
 from cortwin.sweep.cost import Silent
@@ -325,6 +326,18 @@ def test_finished_points_are_skipped_and_damaged_ones_repeated(calm, tmp_path):
         assert (copy.place(point) / "manifest.json").read_bytes() == before[point.name]
 
 
+def test_of_two_runs_for_one_shared_place_the_first_one_stays(calm, tmp_path):
+    source, place = calm.place(calm.points[0]), tmp_path / "points" / "p"
+    for mark in ("first", "second"):
+        target = Destination(place, chosen=True, shared=True)
+        with staging(target) as folder:
+            shutil.copy(source / "metrics.json", folder)
+            seal(folder, {"format": 1, "mark": mark})
+            assert publish(folder, target) == place
+    assert open_run(place).manifest["mark"] == "first"
+    assert [entry.name for entry in place.parent.iterdir()] == ["p"]
+
+
 def test_points_of_other_code_are_stale_and_never_mixed_in(calm, toy, tmp_path):
     copy = replace(calm, path=tmp_path / "copy")
     shutil.copytree(calm.path, copy.path)
@@ -552,7 +565,7 @@ def test_the_time_left_is_the_pace_so_far(monkeypatch, capsys):
         now[0] += 31
         display.tick()
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "toy: 2 of 10 points finished, no workers"
+    assert said[0] == "toy: 2 of 10 points finished, no worker yet"
     assert said[1].startswith("failed: ")
     assert said[-1].startswith("toy: 4 of 10 points finished, 1 failed")
 

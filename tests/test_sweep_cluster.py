@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -95,11 +97,10 @@ def test_the_same_points_have_the_same_bytes(toy, tmp_path, calm, cluster, resul
 
 
 def test_failures_come_back_with_their_reason(toy, tmp_path, cluster):
-    for results in ("shared", "dask"):
-        sweep = sweep_of(toy, tmp_path / results, {"gain": "-1,1"})
-        done = run_sweep(sweep, Silent(), through_dask(reach(cluster), results))
-        assert [done.after.states[point.name] for point in sweep.points] == [FAILED, FINISHED]
-        assert [outcome.error for outcome in done.outcomes if outcome.error] == ["the gain is -1.0"]
+    sweep = sweep_of(toy, tmp_path / "failing", {"gain": "-1,1"})
+    done = run_sweep(sweep, Silent(), through_dask(reach(cluster), "dask"))
+    assert [done.after.states[point.name] for point in sweep.points] == [FAILED, FINISHED]
+    assert [outcome.error for outcome in done.outcomes if outcome.error] == ["the gain is -1.0"]
     deaths = tmp_path / "deaths"
     deaths.mkdir()
     for number in range(4):
@@ -164,6 +165,24 @@ def test_the_scheduler_is_restarted_half_way(toy, tmp_path, calm, cluster):
     assert (found.lost, found.doubled, found.different_bytes) == (0, 0, 0)
 
 
+def test_the_command_is_killed_half_way_and_another_goes_on(toy, tmp_path, calm, cluster):
+    sweep = sweep_of(toy, tmp_path / "s", SETTINGS, seeds=SEEDS)
+    words = ["sweep", str(SCRIPT), "--seeds", "8", "--out", str(sweep.path), "--scheduler", cluster.address]
+    for name, text in SETTINGS.items():
+        words += ["--set", f"{name}={text}"]
+    process = subprocess.Popen([sys.executable, "-P", "-m", "cortwin", *words], stderr=subprocess.DEVNULL)
+    while len(list((sweep.path / "points").glob("[!.]*"))) < 5:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    done = run_sweep(sweep, Silent(), through_dask(reach(cluster)))
+    assert not any(outcome.error for outcome in done.outcomes)
+    assert len(done.outcomes) < 24
+    found = balance(WANTED, ["gain"], calm.path, sweep.path)
+    assert (found.lost, found.doubled, found.different_bytes) == (0, 0, 0)
+
+
 def test_a_scheduler_that_stays_away_ends_the_sweep_and_another_goes_on(toy, tmp_path):
     sweep = sweep_of(toy, tmp_path / "s", SETTINGS, seeds=SEEDS)
     with LoopbackCluster(1) as lost:
@@ -188,20 +207,20 @@ def listening(process):
     """Return the addresses on which a process and its children listen."""
     everyone = [psutil.Process(process), *psutil.Process(process).children(recursive=True)]
     connections = [one for member in everyone for one in member.net_connections(kind="inet")]
-    return {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN}
+    return {(one.laddr.ip, one.laddr.port) for one in connections if one.status == psutil.CONN_LISTEN}
 
 
 @pytest.mark.failure("security: a scheduler listens on loopback alone")
 def test_everything_that_cortwin_starts_listens_on_loopback_alone(tmp_path):
     with LoopbackCluster(1) as cluster:
         for process in (cluster.scheduler, *cluster.workers):
-            assert listening(process.pid) == {"127.0.0.1"}
+            assert {address for address, _ in listening(process.pid)} == {"127.0.0.1"}
     file = tmp_path / "local.yaml"
     file.write_text("jobqueue:\n  local:\n    cores: 1\n    memory: 1GiB\n")
     before = listening(psutil.Process().pid)
     with started(str(file), 0) as running:
         assert running.scheduler_address.startswith("tcp://127.0.0.1:")
-        assert listening(psutil.Process().pid) - before == {"127.0.0.1"}
+        assert {address for address, _ in listening(psutil.Process().pid) - before} == {"127.0.0.1"}
 
 
 def test_a_job_queue_is_asked_as_it_is_configured(cortwin, tmp_path):

@@ -11,6 +11,7 @@ import hashlib
 import logging
 import os
 import queue
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -96,6 +97,8 @@ class _Session:
         self._sweep, self._errand, self._reach = sweep, errand, reach
         self._patience, self._watcher = patience, watcher
         self._plugin = f"cortwin-{hashlib.sha256(os.fsencode(sweep.path)).hexdigest()[:12]}"
+        # What an earlier command, killed, left at work on the cluster must not be taken for the answer to this one.
+        self._keys = f"{self._plugin}-{secrets.token_hex(4)}"
         self._waiting: deque[Point] = deque()
         self._flying: dict[Any, Point] = {}
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -166,7 +169,7 @@ class _Session:
                 self._watcher.ready(self._threads)
         while self._waiting and len(self._flying) < self._threads + AHEAD:
             point = self._waiting.popleft()
-            future = self._client.submit(compute, self._plugin, point, key=f"{self._plugin}-{point.name}", pure=False)
+            future = self._client.submit(compute, self._plugin, point, key=f"{self._keys}-{point.name}", pure=False)
             self._flying[future] = point
             future.add_done_callback(self._ended.put)
 

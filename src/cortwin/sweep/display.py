@@ -89,7 +89,7 @@ class Display:
         parts = [f"{done} of {self._total} points finished"]
         parts += [f"{self._failed} failed"] if self._failed else []
         if done < self._total:
-            parts += [f"{self._workers or 'no'} worker{'s' * (self._workers != 1)}"]
+            parts += [f"{self._workers} worker{'s' * (self._workers > 1)}" if self._workers else "no worker yet"]
         left = self.seconds_left()
         return f"{self._title}: {', '.join(parts)}{f'; {clock(left)} left' if left is not None else ''}"
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from cortwin.errors import CortwinError
 from cortwin.run_directory import MANIFEST, Destination, failure_in, leave_failure, staging
 from cortwin.sweep.points import Point
 
@@ -30,5 +32,6 @@ def write_failure(place: Path, error: str, point: Point, command: Sequence[str],
         "command": list(command),
         "log": list(log),
     }
-    with staging(target) as folder:
+    # Where nothing can be written the point is missing instead, and whoever gave the order has heard of the error.
+    with contextlib.suppress(CortwinError, OSError), staging(target) as folder:
         leave_failure(folder, target, content)

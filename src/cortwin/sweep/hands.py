@@ -129,6 +129,7 @@ class Hands(WorkerPlugin):
             closed = self._closed
         if closed:
             process.end()
+            raise RuntimeError("another command has taken over this sweep")
         return process
 
     def _give_up(self, process: Worker, point: Point, place: Path, error: str | None) -> dict[str, Any]:

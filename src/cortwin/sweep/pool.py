@@ -5,7 +5,6 @@ A worker that dies loses the point it was at, which is tried again by a fresh on
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -138,8 +137,6 @@ class Pool:
                 yield self._give_up(point, f"it took longer than {self._timeout:g} s (--timeout)", seconds, log)
 
     def _give_up(self, point: Point, error: str, seconds: float, log: Sequence[str]) -> Outcome:
-        with contextlib.suppress(OSError):
-            write_failure(
-                self._place(point), error, point, command(self._terms.target, point, self._terms.options), log
-            )
+        words = command(self._terms.target, point, self._terms.options)
+        write_failure(self._place(point), error, point, words, log)
         return Outcome(point, error, seconds)
