@@ -46,8 +46,17 @@ def test_the_recording_is_read_from_arrays_and_from_its_file(tmp_path, monkeypat
     assert read_recording("recording.npz").rate.equals(variables["recording"].rate)  # type: ignore[attr-defined]
 
 
+def test_a_network_is_searched_by_scikit_learn(capsys):
+    variables: dict[str, object] = {}
+    exec(compile(SCRIPTS[2], "README.md", "exec"), variables)
+    # Adam learns the sum of a few numbers; half of the labels are right by chance.
+    assert variables["search"].best_params_["optimizer"] == "adam"  # type: ignore[attr-defined]
+    assert variables["search"].best_score_ > 0.75  # type: ignore[attr-defined]
+    assert "adam" in capsys.readouterr().out
+
+
 def test_every_script_is_one_of_these():
-    assert len(SCRIPTS) == 2
+    assert len(SCRIPTS) == 3
 
 
 def test_the_equations_are_those_of_the_page():
