@@ -25,7 +25,7 @@ from cortwin.analysis import Undefined, correlation_per_unit, nrmse
 from cortwin.builder import synaptic_events
 from cortwin.ensemble import LIF, ensembles
 from cortwin.errors import CortwinError
-from cortwin.model import Model
+from cortwin.model import Lacking, Model
 from cortwin.simulation import Simulation, simulate
 from cortwin.training import Signals, outputs, recurrence_activity, run_textbook, textbook_signals
 
@@ -143,7 +143,7 @@ def climb(
 
     Returns
     -------
-    list of Rung : R0, R1, R2, R3, then R4 and R5 for each number of neurons
+    list of Rung : R0, R1, R2, R3, then R4 and R5 for each number of neurons, if the model has a spiking writing
 
     Raises
     ------
@@ -186,6 +186,8 @@ def climb(
 
     for name, step in (("R2", dt), ("R3", settings.dt)):
         rungs.append(rung(name, *rate(step, name), step, rungs[-1]))
+    if isinstance(model.spiking, Lacking):
+        return rungs
     lived = textbook_signals(model, parameters, inputs, alpha) if represented is None else represented
     fine, coarse = rungs[-1].activity["x"], rate(settings.dt_rates, "R4")[0].activity["x"]
     for n in neurons:

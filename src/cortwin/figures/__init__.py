@@ -15,6 +15,8 @@ from cortwin.figures.over_runs import Panel as Panel
 from cortwin.figures.over_runs import panels_over_runs as panels_over_runs
 from cortwin.figures.over_runs import values_over_runs as values_over_runs
 from cortwin.figures.page import page_texts as page_texts
+from cortwin.figures.pages import distances_of_pages as distances_of_pages
+from cortwin.figures.pages import sample_curves as sample_curves
 from cortwin.figures.raster import spike_raster as spike_raster
 from cortwin.figures.rotations import RotationPanel as RotationPanel
 from cortwin.figures.rotations import rotation_planes as rotation_planes
