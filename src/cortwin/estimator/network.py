@@ -120,7 +120,7 @@ class RecurrentNetwork(BaseEstimator):
         target : (trial, time, output) array
         counted : (trial, time) array, where the target counts
         """
-        inputs, lengths = sequences.inputs, sequences.lengths
+        inputs = sequences.inputs
         batch = len(inputs) if self.batch_size is None else min(self.batch_size, len(inputs))
         updates = self.epochs * math.ceil(len(inputs) / max(batch, 1))
         options = Options(
@@ -148,7 +148,6 @@ class RecurrentNetwork(BaseEstimator):
             options=options,
             generator=generator,
             mask=counted,
-            lengths=lengths if (lengths < inputs.shape[1]).any() else None,
         )
         if found.diverged:
             warnings.warn(f"training ended early: {found.stopped}", ConvergenceWarning, stacklevel=3)
