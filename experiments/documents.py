@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
+from brian2 import Quantity, ms
 from numpy.random import Generator, SeedSequence
 
 from cortwin import figures
@@ -93,6 +94,7 @@ def compute(
     seeds: Annotated[int, Parameter("networks of each page", quick=1, minimum=1)] = 3,
     updates: Annotated[int, Parameter("updates of the weights", quick=40, minimum=1)] = 300,
     neurons: Annotated[tuple[int, ...], Parameter("LIF neurons per ensemble", quick=(4, 16), minimum=1)] = (4, 16, 64),
+    dt_spiking: Annotated[Quantity, Parameter("step of the spikes", above=0 * ms, quick=0.5 * ms)] = 0.1 * ms,  # type: ignore
     sample_updates: Annotated[int, Parameter("updates of the corrected samples", quick=100, minimum=1)] = 1000,
 ) -> Results:
     """Measure every page, and train every corrected sample."""
@@ -104,7 +106,7 @@ def compute(
         for name in pages:
             measured = []
             for seed in run.seed_sequence(name).spawn(seeds):
-                measured.append(measure(run, name, units, updates, neurons, seed))
+                measured.append(measure(run, name, units, updates, neurons, Spiking(dt=float(dt_spiking)), seed))
                 bar.advance()
             found = {number: [one[0][number] for one in measured] for number in measured[0][0]}
             metrics |= {f"pages.{name}.{number}": float(np.median(values)) for number, values in found.items()}
@@ -149,7 +151,13 @@ def lessons(name: str, seed: SeedSequence, repetitions: int) -> tuple[xr.DataArr
 
 
 def measure(
-    run: Run, name: str, units: int, updates: int, neurons: Sequence[int], seed: SeedSequence
+    run: Run,
+    name: str,
+    units: int,
+    updates: int,
+    neurons: Sequence[int],
+    spiking: Spiking,
+    seed: SeedSequence,
 ) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Train one network of a page and return its numbers and the rows of its ladder."""
     model = PAGES[name]
@@ -173,7 +181,7 @@ def measure(
         target[shown],
         represented=signals,
         neurons=neurons,
-        spiking=Spiking(),
+        spiking=spiking,
         seed=of_neurons,
         engines=engine,
         batch=4,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from cortwin import __version__
 from cortwin.cli.output import say
@@ -13,7 +14,20 @@ from cortwin.interruption import Guard
 # Exit statuses.
 BAD_INPUT, FAILURE = 2, 1
 
+# As the help lists the commands: what is run, what is looked at, what is looked after.
+ORDER = ("run", "list", "show", "figures", "summary", "diff", "rerun", "sweep", "collect", "recording", "cache", "doctor")
+
+
+class InOrder(TyperGroup):
+    """Commands in the order in which a user meets them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names; one that `ORDER` does not have comes last."""
+        return sorted(self.commands, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
+
 app = typer.Typer(
+    cls=InOrder,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
