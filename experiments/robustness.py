@@ -38,14 +38,15 @@ WORKERS = 2
 def compute(
     run: Run,
     *,
-    seeds: Annotated[int, Parameter("seeds of a sweep of 50 places (quick: 4)", quick=6, minimum=1)] = 40,
+    commands: Annotated[bool, Parameter("inject the faults around the command, each a process", quick=False)] = True,
+    seeds: Annotated[int, Parameter("seeds of a sweep of 50 places (quick: 4 places)", quick=3, minimum=1)] = 40,
     simulated: Annotated[str, Parameter("what a point simulates; 3s takes about 0.3 s", quick="1s")] = "3s",
-    kills: Annotated[int, Parameter("SIGKILLs that the sweep has to survive", quick=3, minimum=1)] = 12,
+    kills: Annotated[int, Parameter("SIGKILLs that the sweep has to survive", quick=2, minimum=1)] = 12,
     blocks: Annotated[int, Parameter("turns in which the cost of scheduling is measured", quick=1, minimum=1)] = 5,
-    block: Annotated[int, Parameter("points of one sweep in a turn", quick=8, minimum=4)] = 40,
+    block: Annotated[int, Parameter("points of one sweep in a turn", quick=6, minimum=4)] = 40,
 ) -> Results:
     """Disturb, and count what was survived."""
-    metrics, tables = _faults(run)
+    metrics, tables = _faults(run, commands)
     for part in (_storm(run, seeds, simulated, kills), _cost(run, simulated, blocks, block)):
         metrics |= part[0]
         tables |= part[1]
@@ -126,7 +127,7 @@ def _cost(run: Run, simulated: str, blocks: int, points: int) -> tuple[dict, dic
     return metrics, {"scheduling": rows}
 
 
-def _faults(run: Run) -> tuple[dict, dict]:
+def _faults(run: Run, commands: bool) -> tuple[dict, dict]:
     """Inject every fault; return metrics and the table of what happened."""
     generator = run.generator("network")
     parameters = elman.initial(generator, inputs=2, units=5, outputs=1)
@@ -134,11 +135,11 @@ def _faults(run: Run) -> tuple[dict, dict]:
     spiking = lif.initial(generator, inputs=2, units=5)
     with (
         run.timed("faults"),
-        run.progress("injecting faults", count(run.engine)) as bar,
+        run.progress("injecting faults", count(run.engine, around=commands)) as bar,
         tempfile.TemporaryDirectory(prefix="cortwin-faults-") as folder,
     ):
         networks = (elman.model(), parameters._asdict(), lif.model(), spiking._asdict())
-        outcomes = inject(Bench(Path(folder), run.engine, *networks, inputs), bar.advance)
+        outcomes = inject(Bench(Path(folder), run.engine, *networks, inputs), bar.advance, around=commands)
     rows = [{"fault": one.fault, "happened": one.happened, "survived": one.survived} for one in outcomes]
     metrics = {"faults.injected": len(rows), "faults.survived": int(np.sum([row["survived"] for row in rows]))}
     return metrics, {"faults": rows}

@@ -25,13 +25,12 @@ def not_survived(outcomes):
     return [(one.fault, one.happened) for one in outcomes if not one.survived]
 
 
-def test_faults_in_models_and_results_are_survived(tmp_path, monkeypatch):
-    faults = {name: cause for name, cause in injection.ANYWHERE.items() if name not in commands.FAULTS}
-    monkeypatch.setattr(injection, "ANYWHERE", faults)
+def test_faults_in_models_and_results_are_survived(tmp_path):
     seen = []
-    outcomes = inject(bench(tmp_path, "numpy"), seen.append)
+    outcomes = inject(bench(tmp_path, "numpy"), seen.append, around=False)
     assert not_survived(outcomes) == []
-    assert len(outcomes) == sum(seen) == count("numpy") > 25
+    assert len(outcomes) == sum(seen) == count("numpy", around=False) > 25
+    assert count("numpy") == len(outcomes) + len(commands.FAULTS)
     assert all(one.happened and str(tmp_path) not in one.happened for one in outcomes)
 
 

@@ -15,7 +15,10 @@ from cortwin.interruption import Guard
 BAD_INPUT, FAILURE = 2, 1
 
 # As the help lists the commands: what is run, what is looked at, what is looked after.
-ORDER = ("run", "list", "show", "figures", "summary", "diff", "rerun", "sweep", "collect", "recording", "cache", "doctor")
+ORDER = (
+    *("run", "list", "show", "figures", "summary", "diff", "rerun"),
+    *("sweep", "collect", "recording", "cache", "doctor"),
+)
 
 
 class InOrder(TyperGroup):

@@ -24,22 +24,23 @@ class Outcome:
     survived: bool
 
 
-def count(engine: str) -> int:
-    """Return how many faults an engine can meet."""
-    return len(ANYWHERE) + (len(COMPILED) if engine == "cpp" else 0)
+def count(engine: str, *, around: bool = True) -> int:
+    """Return how many faults an engine can meet; ``around`` as for `inject`."""
+    return len(_met(engine, around))
 
 
-def inject(bench: Bench, advance: Callable[[int], None] = lambda n: None) -> list[Outcome]:
+def inject(bench: Bench, advance: Callable[[int], None] = lambda n: None, *, around: bool = True) -> list[Outcome]:
     """Inject every fault that the bench's engine can meet, and simulate after each.
 
     Parameters
     ----------
     bench : what is disturbed
     advance : called with 1 after every fault
+    around : whether the faults around the command are injected too, each of which starts processes
     """
     undisturbed = _bytes(bench.simulate())
     found = []
-    for fault, cause in (ANYWHERE | (COMPILED if bench.engine == "cpp" else {})).items():
+    for fault, cause in _met(bench.engine, around).items():
         folder = bench.folder / str(len(found))
         folder.mkdir()
         try:
@@ -53,6 +54,14 @@ def inject(bench: Bench, advance: Callable[[int], None] = lambda n: None) -> lis
         found.append(Outcome(fault, happened.replace(str(folder), "..."), survived))
         advance(1)
     return found
+
+
+def _met(engine: str, around: bool) -> dict[str, Callable[[Bench], str]]:
+    return {
+        name: cause
+        for name, cause in (ANYWHERE | (COMPILED if engine == "cpp" else {})).items()
+        if around or name not in commands.FAULTS
+    }
 
 
 def _bytes(found: xr.Dataset) -> bytes:
