@@ -41,8 +41,8 @@ Linear attention is a sum over the past, of keep^(t-s) eta h_s (h_s h_{t-1}), an
 
 Exact: textbook and rate agree to rounding when dt = alpha tau, and for softmax dt = slot. The memory keeps all while
 the sequence fits into its slots: later states are not stored.
-Approximate: the spiking writing of linear attention. A Hebbian synapse multiplies two noisy rates, and what is common
-to both, as on the diagonal of A, does not average out: it is that, not the decoding, that limits the twin.
+Approximate: the spiking writing of linear attention. A Hebbian synapse multiplies two noisy rates: the noise of spikes,
+more than the decoding, limits the twin (`cortwin run documents` measures both).
 
 References
 ----------

@@ -221,8 +221,9 @@ def initial(generator: np.random.Generator, inputs: int, units: int, outputs: in
     generator : NumPy Generator
     inputs, units, outputs : sizes
     """
-    W = generator.standard_normal((3, units, inputs)) / np.sqrt(inputs)
-    U = generator.standard_normal((3, units, units)) / np.sqrt(units)
-    zeros = np.zeros(units)
-    W_out = generator.standard_normal((outputs, units)) / units
-    return Parameters(*W, *U, zeros, zeros, zeros, zeros, zeros, W_out, np.zeros(outputs))
+    W = {f"W_{gate}": generator.standard_normal((units, inputs)) / np.sqrt(inputs) for gate in "zrn"}
+    U = {f"U_{gate}": generator.standard_normal((units, units)) / np.sqrt(units) for gate in "zrn"}
+    zeros = {name: np.zeros(units) for name in (*BACKGROUND, "h0")}
+    return Parameters(
+        **W, **U, **zeros, W_out=generator.standard_normal((outputs, units)) / units, b_out=np.zeros(outputs)
+    )

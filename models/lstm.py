@@ -257,9 +257,9 @@ def initial(generator: np.random.Generator, inputs: int, units: int, outputs: in
     generator : NumPy Generator
     inputs, units, outputs : sizes
     """
-    W = generator.standard_normal((4, units, inputs)) / np.sqrt(inputs)
-    U = generator.standard_normal((4, units, units)) / np.sqrt(units)
-    zeros = np.zeros(units)
-    W_out = generator.standard_normal((outputs, units)) / units
+    W = {f"W_{gate}": generator.standard_normal((units, inputs)) / np.sqrt(inputs) for gate in "ifgo"}
+    U = {f"U_{gate}": generator.standard_normal((units, units)) / np.sqrt(units) for gate in "ifgo"}
     # A cell that remembers from the start is easier to teach (Gers, Schmidhuber & Cummins 2000).
-    return Parameters(*W, *U, zeros, np.ones(units), zeros, zeros, zeros, zeros, W_out, np.zeros(outputs))
+    b = {f"b_{gate}": np.ones(units) if gate == "f" else np.zeros(units) for gate in "ifgo"}
+    W_out = generator.standard_normal((outputs, units)) / units
+    return Parameters(**W, **U, **b, c0=np.zeros(units), h0=np.zeros(units), W_out=W_out, b_out=np.zeros(outputs))

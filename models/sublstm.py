@@ -265,8 +265,8 @@ def initial(generator: np.random.Generator, inputs: int, units: int, outputs: in
     generator : NumPy Generator
     inputs, units, outputs : sizes
     """
-    W = generator.standard_normal((4, units, inputs)) / np.sqrt(inputs)
-    U = generator.standard_normal((4, units, units)) / np.sqrt(units)
-    zeros = np.zeros(units)
+    W = {f"W_{gate}": generator.standard_normal((units, inputs)) / np.sqrt(inputs) for gate in "zifo"}
+    U = {f"U_{gate}": generator.standard_normal((units, units)) / np.sqrt(units) for gate in "zifo"}
+    b = {f"b_{gate}": np.ones(units) if gate == "f" else np.zeros(units) for gate in "zifo"}
     W_out = generator.standard_normal((outputs, units)) / units
-    return Parameters(*W, *U, zeros, zeros, np.ones(units), zeros, zeros, zeros, W_out, np.zeros(outputs))
+    return Parameters(**W, **U, **b, c0=np.zeros(units), h0=np.zeros(units), W_out=W_out, b_out=np.zeros(outputs))

@@ -198,6 +198,6 @@ def _decoders(
             nnls(np.concatenate([sign * own, penalty]), np.concatenate([goal, nothing]))[0]
             for own, goal in zip(rates, wanted, strict=True)
         ]
-        return sign * np.stack(fits)
+        return np.asarray(sign * np.stack(fits), dtype=np.float64)
     gram = rates.transpose(0, 2, 1) @ rates
     return np.linalg.solve(gram + ridge * np.eye(n), rates.transpose(0, 2, 1) @ wanted[:, :, None])[:, :, 0]

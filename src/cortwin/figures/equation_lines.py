@@ -143,12 +143,12 @@ def _function(role: str, source: str) -> list[Line]:
         for part in ast.walk(value)
         if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == state
     }
-    if role == "output":
-        returned = {"y": result}
-    else:
+    if role != "output":
         names |= {name: name_to_mathtext(name, "t") for name in arguments[2:3]}
-        several = isinstance(result, ast.Call) and not result.args and result.keywords
-        returned = {str(part.arg): part.value for part in result.keywords} if several else {state: result}
+    if role != "output" and isinstance(result, ast.Call) and not result.args and result.keywords:
+        returned = {str(part.arg): part.value for part in result.keywords}
+    else:
+        returned = {"y" if role == "output" else state: result}
     again = {name for name, value in returned.items() if isinstance(value, ast.Name) and value.id == name}
     names |= {name: name_to_mathtext(name, "t") for name in again}
     lines = [
