@@ -133,7 +133,7 @@ def compute(
             "neurons": list(neurons),
             "seeds": seeds,
             "units": units,
-            "lacking": {n: PAGES[n].spiking.reason for n in pages if isinstance(PAGES[n].spiking, Lacking)},
+            "lacking": {n: spiking.reason for n in pages if isinstance(spiking := PAGES[n].spiking, Lacking)},
         },
     )
 
@@ -225,7 +225,7 @@ def limits(model: Model, parameters: Any, rungs: list[Rung], inputs: xr.DataArra
     if model.name == "lstm":
         gate = textbook_signals(model, parameters, inputs, ALPHA).values["a_f"]
         memory = (1 + np.exp(gate)).mean(axis=(0, 1))  # 1 / (1 - f), in tau
-        error = np.sqrt(((last.activity["x"] - fine) ** 2).mean(("trial", "time"))).to_numpy()
+        error = np.sqrt(np.asarray(((last.activity["x"] - fine) ** 2).mean(("trial", "time"))))
         ranks = [np.argsort(np.argsort(values)) for values in (memory, error)]
         found["limit.memory"] = float(np.corrcoef(ranks)[0, 1])
     return found

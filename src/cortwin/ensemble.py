@@ -200,4 +200,5 @@ def _decoders(
         ]
         return np.asarray(sign * np.stack(fits), dtype=np.float64)
     gram = rates.transpose(0, 2, 1) @ rates
-    return np.linalg.solve(gram + ridge * np.eye(n), rates.transpose(0, 2, 1) @ wanted[:, :, None])[:, :, 0]
+    found = np.linalg.solve(gram + ridge * np.eye(n), rates.transpose(0, 2, 1) @ wanted[:, :, None])
+    return np.asarray(found[:, :, 0], dtype=np.float64)
