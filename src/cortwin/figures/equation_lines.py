@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from cortwin.figures.expressions import name_to_mathtext, node_to_mathtext, to_mathtext
 
 _STATEMENT = re.compile(r"^(?P<name>\w+)\s*(?P<operation>[-+*/]?)=\s*(?P<expression>[^=].*)$")
+_DIFFERENTIAL = re.compile(r"d(\w+)\s*/\s*dt")
 _QUANTITY = re.compile(r"^(?P<number>[-+]?[\d.]+(?:e[-+]?\d+)?)\s*(?P<unit>.*)$")
 # The subscripts of a synapse: from element j to element i, or from neuron k to the unit i that it belongs to.
 _SUBSCRIPTS = {"all_to_all": ("j", "ij", "j"), "convergent": ("k", "k", r"k \in i"), "one_to_one": ("i", "i", "")}
@@ -92,8 +93,10 @@ def pathway_lines(texts: Mapping) -> list[Line]:
     """
     before, own, over = _SUBSCRIPTS.get(texts.get("connect", "all_to_all"), ("j", "ij", "j"))
     statements = _lines(texts.get("on_pre", "").replace(";", "\n"))
-    sums = [item for item in _definitions(texts["equations"]) if item[0].endswith("_post")]
-    names = _indexed(texts["equations"], [text for _, text, _ in sums] + statements, before, own)
+    found = list(_definitions(texts["equations"]))
+    sums = [item for item in found if item[0].endswith("_post")]
+    changes = [(match[1], text) for name, text, _ in found if (match := _DIFFERENTIAL.fullmatch(name))]
+    names = _indexed(texts["equations"], [text for _, text, _ in found] + statements, before, own)
     values = [(name, array) for name, array in texts.get("values", {}).items() if name in names]
 
     def remark(*texts: str) -> str:
@@ -104,6 +107,10 @@ def pathway_lines(texts: Mapping) -> list[Line]:
 
     total = rf"\sum_{{{over}}}\," if over else ""
     lines = [
+        Line(rf"\dfrac{{d{names.get(name) or name_to_mathtext(name, own)}}}{{dt}} = {to_mathtext(text, names)}")
+        for name, text in changes
+    ]
+    lines += [
         Line(
             f"{name_to_mathtext(name.removesuffix('_post'), 'i')} = {total}{_summand(expression, names, over)}",
             remark(expression),
@@ -222,14 +229,15 @@ def _definitions(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _left_side(name: str) -> str:
-    differential = re.fullmatch(r"d(\w+)\s*/\s*dt", name)
+    differential = _DIFFERENTIAL.fullmatch(name)
     return rf"\dfrac{{d{name_to_mathtext(differential[1])}}}{{dt}}" if differential else name_to_mathtext(name)
 
 
 def _indexed(equations: str, texts: list[str], before: str, own: str) -> dict[str, str]:
     """Return the mathtext of a synapse's names: its own, those of its source and those of its target, by subscript."""
     words = {word for text in texts for word in re.findall(r"\b[A-Za-z]\w*", text)}
-    variables = {line.partition(":")[0].partition("=")[0].strip() for line in _lines(equations)}
+    left = (line.partition(":")[0].partition("=")[0].strip() for line in _lines(equations))
+    variables = {match[1] if (match := _DIFFERENTIAL.fullmatch(name)) else name for name in left}
     names = {}
     for word in sorted(words):
         if word.endswith("_pre"):

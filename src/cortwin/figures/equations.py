@@ -16,7 +16,10 @@ from cortwin.figures.style import DOUBLE, FAINT, INK, SOFT, colour_of, drawing, 
 
 TEXTBOOK_FIRST, TEXTBOOK_SECOND = ("recurrence", "step"), ("activation", "output")
 ROLE_TITLES = {"recurrence": "as printed", "step": "leaky", "activation": "activation", "output": "readout"}
-SIZE_TITLES = {"inputs": "each input", "units": "each unit", "neurons": "each neuron", "outputs": "each output"}
+SIZE_TITLES = {
+    **{"inputs": "each input", "units": "each unit", "outputs": "each output", "slots": "each slot"},
+    **dict.fromkeys(("neurons", "input_neurons", "output_neurons"), "each neuron"),
+}
 
 # Distances in points.
 GUTTER, MARGIN, BETWEEN_COLUMNS, BEFORE_REMARK, LEADING = 62.0, 5.0, 26.0, 9.0, 5.5
@@ -110,13 +113,19 @@ def _columns(name: str, texts: Mapping[str, Any]) -> tuple[list[_Entry], list[_E
     else:
         left = [
             (_population_title(label, population), population_lines(population))
-            for label, population in texts["populations"].items()
+            for label, population in _in_order(texts, "populations")
         ]
         right = [
             (f"{label}: {pathway['source']} → {pathway['target']}", pathway_lines(pathway))
-            for label, pathway in texts["pathways"].items()
+            for label, pathway in _in_order(texts, "pathways")
         ]
     return list(_entries(left)), list(_entries(right))
+
+
+def _in_order(texts: Mapping[str, Any], kind: str) -> list[tuple[str, Any]]:
+    """Return populations or pathways as the page has them; texts without an order keep their own."""
+    order = texts.get("order") or list(texts[kind])
+    return [(label, texts[kind][label]) for label in order if label in texts[kind]]
 
 
 def _population_title(name: str, texts: Mapping[str, Any]) -> str:

@@ -76,6 +76,8 @@ def name_to_mathtext(name: str, index: str = "") -> str:
     name : identifier
     index : mathtext that joins the subscript, for instance ``"ij"``
     """
+    if len(name) > 1 and name.isalpha() and name.isupper():
+        name = name.lower()  # a constant of a Python module
     base, *labels = name.split("_") if not name.startswith("_") else [name]
     subscripts = [label if label.isdigit() else rf"\mathrm{{{label}}}" for label in labels if label]
     numbered = re.fullmatch(r"([A-Za-z]+)(\d+)", base)

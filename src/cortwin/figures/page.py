@@ -110,6 +110,8 @@ def _is_library(function: Callable[..., Any]) -> bool:
 
 def _writing_texts(writing: Any) -> dict[str, Any]:
     return {
+        # Files keep names in alphabetical order; a page has an order of its own.
+        "order": [*writing.populations, *writing.pathways],
         "populations": {
             name: {
                 **_texts(population, ("equations", "size", "threshold", "reset", "refractory")),
