@@ -92,24 +92,39 @@ class ParametersOfMemory(NamedTuple):
 
 
 class Linear(NamedTuple):
-    """State of the network with fast weights; x is the current, or h in the printed form."""
+    """State of the network with fast weights, in the leaky form."""
 
     x: Any
     A: Any
 
 
+class PrintedLinear(NamedTuple):
+    """The same in the printed form."""
+
+    h: Any
+    A: Any
+
+
 class Softmax(NamedTuple):
-    """State of the network with a memory: n states were stored."""
+    """State of the network with a memory, in the leaky form: n states were stored."""
 
     x: Any
     K: Any
     n: Any
 
 
+class PrintedSoftmax(NamedTuple):
+    """The same in the printed form."""
+
+    h: Any
+    K: Any
+    n: Any
+
+
 def recurrence(p, state, u):
     """Return h_t and the fast weights, in the printed form."""
-    x = f(p.W_rec @ state.x + p.W_in @ u + p.b + state.A @ state.x)
-    return Linear(x=x, A=KEEP * state.A + ETA * jnp.outer(state.x, state.x))
+    h = f(p.W_rec @ state.h + p.W_in @ u + p.b + state.A @ state.h)
+    return PrintedLinear(h=h, A=KEEP * state.A + ETA * jnp.outer(state.h, state.h))
 
 
 def step(p, state, u, alpha):
@@ -120,17 +135,22 @@ def step(p, state, u, alpha):
 
 
 def activation(state):
-    """Return h = f(x), and what was stored of h."""
-    return state._replace(x=f(state.x))
+    """Return h = f(x), and the fast weights."""
+    return PrintedLinear(h=f(state.x), A=state.A)
+
+
+def activation_with_memory(state):
+    """Return h = f(x), and the memory."""
+    return PrintedSoftmax(h=f(state.x), K=state.K, n=state.n)
 
 
 def recurrence_with_memory(p, state, u):
     """Return h_t and the memory, in the printed form."""
-    s = (p.number < state.n - 0.5) * jnp.exp(BETA * state.K @ state.x)
+    s = (p.number < state.n - 0.5) * jnp.exp(BETA * state.K @ state.h)
     m = s / (jnp.sum(s) + (jnp.sum(s) <= 0))
-    x = f(p.W_rec @ state.x + p.W_in @ u + p.b + state.K.T @ m)
+    h = f(p.W_rec @ state.h + p.W_in @ u + p.b + state.K.T @ m)
     now = abs(p.number - state.n) < 0.5
-    return Softmax(x=x, K=state.K + jnp.outer(now, state.x) - (now * state.K.T).T, n=state.n + 1)
+    return PrintedSoftmax(h=h, K=state.K + jnp.outer(now, state.h) - (now * state.K.T).T, n=state.n + 1)
 
 
 def step_with_memory(p, state, u, alpha):
@@ -232,7 +252,7 @@ def model(attention: str = "linear") -> Model:
         "W_out": ("outputs", "units"),
         "b_out": ("outputs",),
     }
-    common = {"current": lambda p, state: state.x, "rate": lambda state: state.x}
+    common = {"current": lambda p, state: state.x, "rate": lambda state: state.h}
     rates = Population(CURRENT + "r = tanh(x) : 1 (constant over dt)", "units", method="euler", values=START)
     constants = {"tau": 100 * ms, "tau_m": 20 * ms, "tau_s": 10 * ms, "t_ref": 2 * ms}
     if attention == "softmax":
@@ -241,7 +261,7 @@ def model(attention: str = "linear") -> Model:
         return Model(
             name="attention",
             textbook=Textbook(
-                recurrence_with_memory, step_with_memory, activation, output, start=nothing_stored, **common
+                recurrence_with_memory, step_with_memory, activation_with_memory, output, start=nothing_stored, **common
             ),
             rate=Writing(
                 {"input": INPUT, "cortex": rates, "memory": memory},

@@ -17,7 +17,10 @@ from cortwin.figures.style import DOUBLE, FAINT, INK, SOFT, colour_of, drawing, 
 TEXTBOOK_FIRST, TEXTBOOK_SECOND = ("recurrence", "step"), ("activation", "output")
 ROLE_TITLES = {"recurrence": "as printed", "step": "leaky", "activation": "activation", "output": "readout"}
 SIZE_TITLES = {
-    **{"inputs": "each input", "units": "each unit", "outputs": "each output", "slots": "each slot"},
+    "inputs": "each input",
+    "units": "each unit",
+    "outputs": "each output",
+    "slots": "each slot",
     **dict.fromkeys(("neurons", "input_neurons", "output_neurons"), "each neuron"),
 }
 
