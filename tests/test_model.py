@@ -94,7 +94,7 @@ def test_arrays_are_checked_for_shape_and_finiteness():
 def test_parameters_are_checked_whole():
     parameters = elman.initial(np.random.default_rng(0), 2, 3, 1)
     sizes = MODEL.sizes(parameters._asdict())
-    assert sizes == {"inputs": 2, "units": 3, "outputs": 1}
+    assert sizes == {"inputs": 2, "units": 3, "outputs": 1, "slots": 1}
     MODEL.check_parameters(parameters, sizes)
     with pytest.raises(CortwinError, match="b has the shape"):
         MODEL.check_parameters(parameters._replace(b=np.zeros(4)), sizes)

@@ -189,7 +189,8 @@ def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDA
         states: dict[str, Any] = {
             name: values.reshape(layout.trials, -1) for name, values in data.items() if name in program.state
         }
-        states[f"{STIMULUS}.values"] = steps
+        if f"{STIMULUS}.values" in program.state:  # unless nobody hears the input
+            states[f"{STIMULUS}.values"] = steps
         found = jax.jit(jax.vmap(lambda values: program.simulate(values, n_steps, differentiable=False)))(states)
     results: dict[str, NDArray] = {}
     for name, values in found.items():
