@@ -46,7 +46,7 @@ from brian2 import ms
 
 from cortwin.activations import logistic as sigma
 from cortwin.model import Ensemble, Model, Pathway, Population, Textbook, Writing
-from cortwin.populations import lif_neurons, rates_to, spikes_to, tuning_curves
+from cortwin.populations import lif_neurons, rates_to, spikes_to, tuning_curves, weights_of_gates
 
 
 class Parameters(NamedTuple):
@@ -144,16 +144,10 @@ START = {"h": "h0", **BACKGROUND}
 HEARD = {name: f"cortex.{name}" for name in ("a_z", "a_r", "q", "m", "h")}
 
 
-def weights(kind, source, heard):
-    """Return the text and the values of three weights a synapse, one for each gate."""
-    lines = [f"w_{gate} : 1 (constant)" for gate in "zrn"]
-    lines += [f"{kind}_{gate}_post = w_{gate}*{heard}_pre : 1 (summed)" for gate in "zrn"]
-    return "\n".join(lines), {f"w_{gate}": f"{source}_{gate}" for gate in "zrn"}
-
-
 def model() -> Model:
     """Return the GRU page's model."""
-    feedforward, recurrent = (weights(*names) for names in (("drive", "W", "u"), ("recurrent", "U", "h")))
+    feedforward = weights_of_gates("zrn", "drive", "W", "u")
+    recurrent = weights_of_gates("zrn", "recurrent", "U", "h")
     into_cortex = {
         "feedforward": Pathway("input", "cortex", "all_to_all", feedforward[0], values=feedforward[1]),
         "recurrence": Pathway("cortex", "cortex", "all_to_all", recurrent[0], values=recurrent[1]),

@@ -47,7 +47,7 @@ from brian2 import ms
 
 from cortwin.activations import logistic as sigma
 from cortwin.model import Ensemble, Model, Pathway, Population, Textbook, Writing
-from cortwin.populations import lif_neurons, rates_to, spikes_to, tuning_curves
+from cortwin.populations import lif_neurons, rates_to, spikes_to, tuning_curves, weights_of_gates
 
 
 class Parameters(NamedTuple):
@@ -164,16 +164,10 @@ START = {"c": "c0", **{f"b_{gate}": f"b_{gate}" for gate in "zifo"}}
 HEARD = {**{f"a_{gate}": f"cell.a_{gate}" for gate in "zifo"}, "c": "cell.c"}
 
 
-def weights(kind, source, heard):
-    """Return the text and the values of four weights a synapse, one for each gate."""
-    lines = [f"w_{gate} : 1 (constant)" for gate in "zifo"]
-    lines += [f"{kind}_{gate}_post = w_{gate}*{heard}_pre : 1 (summed)" for gate in "zifo"]
-    return "\n".join(lines), {f"w_{gate}": f"{source}_{gate}" for gate in "zifo"}
-
-
 def model() -> Model:
     """Return the subLSTM page's model."""
-    feedforward, recurrent = (weights(*names) for names in (("drive", "W", "u"), ("recurrent", "U", "h")))
+    feedforward = weights_of_gates("zifo", "drive", "W", "u")
+    recurrent = weights_of_gates("zifo", "recurrent", "U", "h")
     into_the_cell = {
         "feedforward": Pathway("input", "cell", "all_to_all", feedforward[0], values=feedforward[1]),
         "recurrence": Pathway("axon", "cell", "all_to_all", recurrent[0], values=recurrent[1]),

@@ -87,6 +87,21 @@ def rates_to(ensemble: Ensemble, target: str) -> Pathway:
     )
 
 
+def weights_of_gates(gates: str, kind: str, source: str, heard: str) -> tuple[str, dict[str, str]]:
+    """Return the text and the values of synapses with one weight for each gate of a cell.
+
+    Parameters
+    ----------
+    gates : a letter for each gate
+    kind : what the sums are called: ``"drive"`` for ``drive_i``, ``drive_f``, ...
+    source : what the (target, source) weights are called: ``"W"`` for ``W_i``, ``W_f``, ...
+    heard : variable of the source
+    """
+    lines = [f"w_{gate} : 1 (constant)" for gate in gates]
+    lines += [f"{kind}_{gate}_post = w_{gate}*{heard}_pre : 1 (summed)" for gate in gates]
+    return "\n".join(lines), {f"w_{gate}": f"{source}_{gate}" for gate in gates}
+
+
 def _current(ensemble: Ensemble, heard: Mapping[str, str]) -> str:
     gains = (gain.removeprefix(ensemble.prefix) for gain in ensemble.gains)
     return " + ".join([f"{gain}*{heard[name]}" for gain, name in zip(gains, ensemble.signals, strict=True)] + ["bias"])
