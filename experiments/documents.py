@@ -217,7 +217,7 @@ def limits(model: Model, parameters: Any, rungs: list[Rung], inputs: xr.DataArra
 
     Returns
     -------
-    dict with ``limit.decoding``: the share of the squared distance that is there without spikes, and for the LSTM
+    dict with ``limit.decoding``: the squared distance without spikes over that with them, and for the LSTM
     ``limit.memory``: the rank correlation over units of the RMS error with the time for which the forget gate holds it
     """
     fine, last = rungs[3].activity["x"], rungs[-1]
@@ -442,8 +442,8 @@ def report(results: Results) -> list[Section]:
         sections.append(
             Section(
                 "What limits the gated cell and attention",
-                "Decoding: the share of the squared distance at most neurons that is there without spikes; the rest is "
-                "the spikes' own. Memory: rank correlation over units of the error with the time for which the forget "
+                "Decoding: the squared distance without spikes over that with them, at the most neurons; near 1 the "
+                "decoders limit, near 0 the spikes' noise. Memory: rank correlation over units of the error with the time for which the forget "
                 "gate holds it, 1 / (1 - f).",
                 tables=[
                     Table(
