@@ -443,8 +443,8 @@ def report(results: Results) -> list[Section]:
             Section(
                 "What limits the gated cell and attention",
                 "Decoding: the squared distance without spikes over that with them, at the most neurons; near 1 the "
-                "decoders limit, near 0 the spikes' noise. Memory: rank correlation over units of the error with the time for which the forget "
-                "gate holds it, 1 / (1 - f).",
+                "decoders limit, near 0 the spikes' noise. Memory: rank correlation over units of the error "
+                "with the time for which the forget gate holds it, 1 / (1 - f).",
                 tables=[
                     Table(
                         f"Medians of {n} networks.",
