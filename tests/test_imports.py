@@ -43,12 +43,13 @@ LAYERS = (
     ("blow_ups", "brian2_import"),
     ("figures",),
     ("tasks", "analysis"),
+    ("archives",),
     ("activity", "errors", "cortwin"),
 )
 ROW = {part: row for row, parts in enumerate(LAYERS) for part in parts}
 # What computes: figures and everything below them may not import it.
 ENGINES = {"brian2", "jax", "jaxlib", "optax"}
-WITHOUT_ENGINE = {part for parts in LAYERS[-3:] for part in parts}
+WITHOUT_ENGINE = {part for parts in LAYERS[LAYERS.index(("figures",)) :] for part in parts}
 # Who may import a module by a name known only at run time: experiments, and the translators beside the registry.
 IMPORT_BY_NAME = {"catalogue.py", "experiment.py", "xla/registry.py"}
 

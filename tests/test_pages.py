@@ -46,7 +46,7 @@ every_page = pytest.mark.parametrize("page", [pytest.param(page, id=name) for na
 
 def test_there_are_pages():
     assert {"attention", "elman", "feedforward", "gru", "jordan", "lif", "lstm", "relay", "sublstm"} <= set(PAGES)
-    assert len(EVERY) >= 18
+    assert len(EVERY) >= 19
 
 
 def first(made, generator):
@@ -234,12 +234,13 @@ def sublstm_loop(p, u, alpha):
     return np.array(states)
 
 
-def gru_loop(p, u, alpha):
+def gru_loop(p, u, alpha, reset):
     h, states = p.h0, []
     for sample in u:
         z = sigma(p.W_z @ sample + p.U_z @ h + p.b_z)
         r = sigma(p.W_r @ sample + p.U_r @ h + p.b_r)
-        n = np.tanh(p.W_n @ sample + p.b_n + r * (p.U_n @ h + p.b_q))
+        heard = p.U_n @ (r * h) if reset == "before" else r * (p.U_n @ h + p.b_q)
+        n = np.tanh(p.W_n @ sample + p.b_n + heard)
         h = (1 - alpha) * h + alpha * ((1 - z) * n + z * h)
         states.append(h)
     return np.array(states)
@@ -386,6 +387,10 @@ GRU = gated(
     r=(SIGMA[1 / 2], SIGMA[1 / 4]),
     n=(0.0, 0.0),
 ) | {"b_n": np.array([TANH[3 / 5] - 1.5, TANH[4 / 5] + 1.0]), "b_q": np.array([1.75, -3.0])}
+# r h = (1/2, 1/4) times (1/2, -1/4) = (1/4, -1/16), U_n of it (1/16, 1/2), W_n u = (1/2, -1/2).
+GRU_BEFORE = {name: array for name, array in GRU.items() if name != "b_q"} | {
+    "b_n": np.array([TANH[3 / 5] - 0.5625, TANH[4 / 5]])
+}
 
 # page, variant: (parameters, printed state, the next, leaky state, the next with alpha = 1/10), for the input 1/2.
 # A state is its arrays in order. The leaky steps start where f(x) is a plain fraction.
@@ -495,7 +500,8 @@ BY_HAND = {
         ],
     ),
     # n = (3/5, 4/5), z = (3/4, 1/4): (1 - z) n + z h = (0.15 + 0.375, 0.6 - 0.0625). Leaky: a tenth of the way there.
-    ("gru",): (GRU, [HALVES], [[0.525, 0.5375]], [HALVES], [[0.5025, -0.17125]]),
+    ("gru", "after"): (GRU, [HALVES], [[0.525, 0.5375]], [HALVES], [[0.5025, -0.17125]]),
+    ("gru", "before"): (GRU_BEFORE, [HALVES], [[0.525, 0.5375]], [HALVES], [[0.5025, -0.17125]]),
 }
 
 
@@ -535,10 +541,17 @@ def test_one_step_of_the_textbook_by_hand(page, arguments):
         np.testing.assert_allclose(one, other, rtol=1e-14)
 
 
-@every_page
-def test_more_neurons_stand_better_for_a_unit(page):
+@pytest.mark.parametrize(
+    ("page", "arguments"),
+    [
+        *(pytest.param(page, {}, id=name) for name, page in PAGES.items()),
+        # Other populations and pathways than those of the default, not only another function.
+        pytest.param(PAGES["gru"], {"reset": "before"}, id="gru-before"),
+    ],
+)
+def test_more_neurons_stand_better_for_a_unit(page, arguments):
     """4, 16 and 64 neurons, two drawings each: the numbers are further apart than the drawings."""
-    made = page.model()
+    made = page.model(**arguments)
     if not made.ensembles:
         pytest.skip("its neurons stand for themselves")
     generator = np.random.default_rng(5)

@@ -21,13 +21,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
 from cortwin.activity import activity
+from cortwin.archives import opened_archive, read_array
 from cortwin.errors import CortwinError
 
 LAYOUT = {
@@ -172,53 +172,16 @@ def read_recording(path: str | PathLike[str]) -> Recording:
     CortwinError
         If the file is missing or damaged, holds pickled objects, lacks an array, or holds arrays that do not fit.
     """
-    file = Path(path)
-    source = f"recording {file}"
-    if not file.is_file():
-        raise CortwinError(f"{source}: " + ("is not a file" if file.exists() else "no such file"))
-    try:
-        stream = file.open("rb")
-    except OSError as error:
-        raise CortwinError(f"{source}: cannot be opened: {error.strerror}") from error
-    with stream:
-        arrays = _read_archive(stream, source)
-    return Recording.from_arrays(**arrays, source=source)
-
-
-def _read_archive(stream: BinaryIO, source: str) -> dict[str, np.ndarray]:
-    # A damaged file makes zipfile, its decompressors and NumPy raise more than a dozen kinds of exceptions, hence
-    # `Exception`: whatever it is, the file could not be read.
-    try:
-        archive = np.load(stream, allow_pickle=False)
-    except Exception as error:
-        # For anything that is no zip archive NumPy recommends to load pickles, which is what nobody should do.
-        reason = "it is no zip archive" if "allow_pickle" in str(error) else _first_line(error)
-        raise CortwinError(f"{source}: is not a whole .npz file ({reason}): write it again with numpy.savez") from error
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise CortwinError(f"{source}: holds a single array: write all arrays into one .npz file with numpy.savez")
-    with archive:
+    source = f"recording {Path(path)}"
+    with opened_archive(path, source) as archive:
         missing = [name for name in REQUIRED if name not in archive.files]
         if missing:
             raise CortwinError(
                 f"{source}: lacks the array {missing[0]}; it must hold {', '.join(REQUIRED)}, "
                 f"it holds {', '.join(archive.files) or 'nothing'}"
             )
-        return {name: _read_array(archive, name, source) for name in LAYOUT if name in archive.files}
-
-
-def _read_array(archive: Mapping[str, np.ndarray], name: str, source: str) -> np.ndarray:
-    try:
-        return np.asarray(archive[name])
-    except Exception as error:
-        if "allow_pickle" in str(error):
-            raise CortwinError(
-                f"{source}: {name} must be an array of numbers, it holds pickled Python objects, which are never read"
-            ) from error
-        raise CortwinError(f"{source}: {name} cannot be read ({_first_line(error)}): write the file again") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+        arrays = {name: read_array(archive, name, source) for name in LAYOUT if name in archive.files}
+    return Recording.from_arrays(**arrays, source=source)
 
 
 def _check_numbers(arrays: Mapping[str, np.ndarray], source: str) -> None:
