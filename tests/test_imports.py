@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shutil
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+
+import cortwin
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,7 +31,7 @@ LAYERS = (
     ("experiment",),
     ("report",),
     ("run_directory",),
-    ("estimator", "manifest", "result_files"),
+    ("estimator", "exchange", "manifest", "result_files"),
     ("catalogue", "interruption", "parameters", "progress", "results", "sources"),
     ("twins",),
     ("ladder",),
@@ -50,8 +53,9 @@ ROW = {part: row for row, parts in enumerate(LAYERS) for part in parts}
 # What computes: figures and everything below them may not import it.
 ENGINES = {"brian2", "jax", "jaxlib", "optax"}
 WITHOUT_ENGINE = {part for parts in LAYERS[LAYERS.index(("figures",)) :] for part in parts}
-# Who may import a module by a name known only at run time: experiments, and the translators beside the registry.
-IMPORT_BY_NAME = {"catalogue.py", "experiment.py", "xla/registry.py"}
+# Who may import a module by a name known only at run time: experiments, and the translators beside the registry; and
+# the package itself, whose public names (`cortwin.ELSEWHERE`) stand above it in the table and are found when asked for.
+IMPORT_BY_NAME = {"__init__.py", "catalogue.py", "experiment.py", "xla/registry.py"}
 
 # Imported where it is there, and never needed: a progress bar inside a notebook.
 OPTIONAL = {"ipython"}
@@ -131,6 +135,22 @@ def test_modules_are_imported_by_name_in_few_places_only():
             if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
                 found.add(file.relative_to(engine).as_posix() if file.is_relative_to(engine) else file.name)
     assert found == IMPORT_BY_NAME
+
+
+def test_the_package_imports_nothing_heavy_until_a_public_name_is_asked_for():
+    script = "import sys, cortwin; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "cortwin" in loaded
+    assert not loaded & {*ENGINES, "numpy", "xarray"}
+
+
+def test_public_names_that_stand_elsewhere_are_there():
+    for name in cortwin.ELSEWHERE:
+        assert getattr(cortwin, name).__name__ == name
+        assert name in dir(cortwin)
+    with pytest.raises(AttributeError, match="no attribute 'from_nowhere'"):
+        _ = cortwin.from_nowhere
 
 
 @pytest.fixture(scope="module")

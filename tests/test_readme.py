@@ -55,8 +55,19 @@ def test_a_network_is_searched_by_scikit_learn(capsys):
     assert "adam" in capsys.readouterr().out
 
 
+def test_a_network_of_ones_own_is_read_from_arrays_and_from_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    variables: dict[str, object] = {}
+    exec(compile(SCRIPTS[3], "README.md", "exec"), variables)
+    assert "gru" in (said := capsys.readouterr().out)
+    assert "(3, 20, 1)" in said
+    network = variables["network"]
+    assert network.model.recurrence().link == "logistic"  # type: ignore[attr-defined]
+    assert network.alpha == 1  # type: ignore[attr-defined]
+
+
 def test_every_script_is_one_of_these():
-    assert len(SCRIPTS) == 3
+    assert len(SCRIPTS) == 4
 
 
 def test_the_equations_are_those_of_the_page():

@@ -1,4 +1,4 @@
-"""Files of arrays that somebody hands in: opened without pickle, and every way in which they can be bad said in a line."""
+"""Files of arrays that somebody hands in: read without pickle, and refused in one line when they are bad."""
 
 from __future__ import annotations
 
