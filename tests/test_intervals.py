@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from cortwin.analysis import intervals, reason_of
+from cortwin.analysis import intervals, proportion, reason_of
 from cortwin.analysis.intervals import COVERAGE, interval, paired, summarise, unpaired_effect
 
 # Binary fractions: their sums are exact in any order, so that equal means are equal numbers.
@@ -193,3 +193,27 @@ def test_effect_sizes_have_no_bias():
         slack = 4 * np.std(found) / math.sqrt(repeats)
         assert abs(np.mean(found) - true) < slack
         assert slack < 0.1  # without the correction the bias is 0.8 (1/J - 1) = 0.3 and 0.12
+
+
+# --- proportions ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 7), (3, 7), (7, 7), (117, 120)])
+@pytest.mark.parametrize("level", [0.95, 0.8])
+def test_a_proportion_has_wilsons_interval(right, n, level):
+    """Wilson's limits are where the observed share is z standard errors away: (p - q)^2 = z^2 q (1 - q) / n."""
+    found = proportion([True] * right + [False] * (n - right), level)
+    assert found.share == right / n
+    assert found.n == n
+    z = norm.ppf(0.5 + level / 2)
+    for q in (found.low, found.high):
+        if 0 < q < 1:
+            assert (found.share - q) ** 2 == pytest.approx(z**2 * q * (1 - q) / n, rel=1e-9)
+    assert found.low <= found.share <= found.high
+    assert found.high - found.low > 0.01
+
+
+def test_a_proportion_needs_trials_that_were_right_or_not():
+    for values in ([], [0.5, 1], [[True]], [np.nan]):
+        with pytest.raises(ValueError, match="expected one true or false for each trial"):
+            proportion(values)

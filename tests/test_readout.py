@@ -13,18 +13,22 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
 from cortwin.activity import activity
+from cortwin.errors import CortwinError
 from cortwin.readout import (
     Lags,
     RidgeReadout,
     SoftNormaliser,
     decode_hand_velocity,
+    fit_classes,
     fit_readout,
     held_out_score,
     lagged,
     leave_one_condition_out,
+    order_free,
     predict_readout,
     r2,
     r2_per_output,
+    state_at,
 )
 from cortwin.tasks import synthetic_recording
 
@@ -383,3 +387,55 @@ def test_nested_penalty_decodes_a_clean_recording_better_than_a_large_one():
     heavy = decode_hand_velocity(recording, penalty=1000.0).r2
     assert min(nested.values()) > 0.99
     assert max(heavy.values()) < 0.9
+
+
+# --- classes ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_trial_is_read_at_its_own_time():
+    values = np.random.default_rng(1).standard_normal((3, 5, 2))
+    labelled = activity(values, dt=0.1)
+    found = state_at(labelled, [4, 0, 2])
+    for trial, step in enumerate((4, 0, 2)):
+        np.testing.assert_array_equal(found[trial], values[trial, step])
+    np.testing.assert_array_equal(state_at(labelled, 3), values[:, 3])
+    for steps, message in (
+        ([0, 1], r"the shape of steps is \(2,\), expected \(3,\)"),
+        ([0, 5, 1], "steps has 5"),
+        (-1, "has -1"),
+    ):
+        with pytest.raises(CortwinError, match=message):
+            state_at(labelled, steps)
+
+
+def test_order_free_features_do_not_know_the_time():
+    values = np.random.default_rng(1).standard_normal((3, 21, 2))
+    shuffled = np.stack([np.random.default_rng(k).permutation(trial) for k, trial in enumerate(values)])
+    found = order_free(activity(values, dt=0.1), levels=21)
+    np.testing.assert_array_equal(found, order_free(activity(shuffled, dt=0.1), levels=21))
+    # With as many levels as samples the quantiles are the sorted samples.
+    np.testing.assert_allclose(found.reshape(3, 21, 2), np.sort(values, axis=1), rtol=1e-12)
+
+
+def test_classes_are_read_by_the_penalised_likelihood():
+    """The gradient of C = 1 logistic regression, written out, is 0 at the fit (to its solver's tolerance)."""
+    generator = np.random.default_rng(4)
+    labels = np.repeat([0, 1, 2], 20)
+    features = generator.standard_normal((60, 4)) + labels[:, None] * [1.0, 0.0, -1.0, 0.5]
+    readout = fit_classes(features, labels)
+    z = (features - features.mean(axis=0)) / features.std(axis=0)
+    last = readout[-1]
+    a = z @ last.coef_.T + last.intercept_
+    p = np.exp(a - a.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(readout.predict_proba(features), p, rtol=1e-9)
+    gradient = (p - np.eye(3)[labels]).T @ z + last.coef_
+    assert np.abs(gradient).max() < 1e-4 * len(labels)
+    assert last.coef_.shape == (3, 4)
+
+
+def test_classes_that_cannot_be_read_are_named():
+    with pytest.raises(CortwinError, match="there is one class only, 2: there is nothing to tell apart"):
+        fit_classes(np.ones((3, 1)), [2, 2, 2])
+    with pytest.raises(CortwinError, match=r"features\[1, 0\] is nan: a readout needs finite numbers"):
+        fit_classes([[1.0], [np.nan]], [0, 1])

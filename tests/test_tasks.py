@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from cortwin.errors import CortwinError
-from cortwin.tasks import ReachTask, direction_split, minimum_jerk_speed
+from cortwin.tasks import OrderTask, ReachTask, direction_split, minimum_jerk_speed
 
 ROOT = np.random.SeedSequence(7)
 
@@ -182,3 +182,71 @@ def test_what_cannot_be_a_task_is_refused(change, message):
 def test_what_cannot_be_trials_is_refused(directions, seeds, message):
     with pytest.raises(CortwinError, match=message):
         ReachTask().trials(directions, seeds)
+
+
+# --- orders -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_trial_of_an_order_is_what_the_words_say():
+    fixed = {"gap": (0.1, 0.1), "wait": (0.3, 0.3), "amplitude": (2.0, 2.0), "input_noise": 0.0}
+    task = OrderTask(dt=0.05, baseline=0.1, pulse=0.1, reaction=0.1, rest=0.1, **fixed)
+    assert task.names == ["ABC", "ACB", "BAC", "BCA", "CAB", "CBA"]
+    trials = task.trials([3], ROOT)
+    expected = np.zeros((20, 3))
+    expected[2:4, 1] = expected[6:8, 2] = expected[10:12, 0] = 2  # B, C, A
+    np.testing.assert_array_equal(trials.inputs[0], expected)
+    np.testing.assert_array_equal(trials.mask[0], [0] * 14 + [1] * 4 + [0] * 2)
+    np.testing.assert_array_equal(trials.target[0], np.tile(np.eye(6)[3], (20, 1)))
+    assert trials.inputs["last_pulse"].item() == pytest.approx(0.6)
+    assert trials.inputs["end"].item() == pytest.approx(0.9)
+    assert trials.lengths == [18]
+
+
+def test_classes_of_one_seed_differ_in_which_input_has_which_pulse_alone():
+    task = OrderTask(input_noise=0.0)
+    seeds = [5] * 6
+    trials = task.trials(np.arange(6), seeds)
+    for order, one in zip(task.orders, trials.inputs.to_numpy(), strict=True):
+        np.testing.assert_array_equal(one[:, list(order)], trials.inputs[0])
+    assert len(set(trials.lengths)) == 1
+    again = task.trials([4, 1], [5, 6])
+    np.testing.assert_array_equal(again.inputs[0], trials.inputs[4])
+    np.testing.assert_array_equal(trials[1:3].inputs, trials.inputs[1:3])
+    noisy = OrderTask().trials(np.arange(6), seeds)
+    difference = noisy.inputs.to_numpy() - trials.inputs.to_numpy()
+    # 6 * 130 * 3 samples, but one noise: the s.d. of 390 numbers is known to 1 / sqrt(2 * 390) = 3.6 %.
+    np.testing.assert_allclose(difference, np.broadcast_to(difference[:1], difference.shape), atol=1e-15)  # of 1.2
+    assert difference[0].std() == pytest.approx(0.1, rel=4 * 0.036)
+
+
+def test_trials_of_orders_are_of_unequal_length():
+    task = OrderTask()
+    trials = task.trials(np.zeros(50, dtype=int), ROOT)
+    waits = trials.inputs["end"].to_numpy() - trials.inputs["last_pulse"].to_numpy()
+    assert waits.min() >= 0.4 - 1e-9
+    assert waits.max() <= 0.6 + 1e-9
+    assert len(np.unique(trials.lengths)) > 10
+    np.testing.assert_array_equal(trials.lengths, np.rint(trials.inputs["end"].to_numpy() / 0.01))
+    assert trials.lengths.max() <= task.n_steps == 130
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_inputs": 5}, "OrderTask.n_inputs must be 2, 3 or 4, got 5"),
+        ({"dt": 0.0}, "OrderTask.dt must be finite and positive, got 0"),
+        ({"input_noise": -1.0}, "OrderTask.input_noise must be finite and 0 or more, got -1"),
+        ({"wait": (0.6, 0.4)}, r"OrderTask.wait must be \(smallest, largest\), got \(0.6, 0.4\)"),
+        ({"gap": (float("nan"), 0.1)}, r"OrderTask.gap must be \(smallest, largest\), got \(nan, 0.1\)"),
+        ({"reaction": 0.5}, "OrderTask.reaction must be shorter than the shortest wait, 0.4 s, got 0.5 s"),
+        ({"pulse": 0.105}, "OrderTask.pulse must be a multiple of dt = 0.01 s, got 0.105 s"),
+    ],
+)
+def test_orders_that_cannot_be_are_named(change, message):
+    with pytest.raises(CortwinError, match=message):
+        OrderTask(**change)
+
+
+def test_a_class_that_is_not_there_is_named():
+    with pytest.raises(CortwinError, match=r"must lie in 0\.\.5, got 6"):
+        OrderTask().trials([0, 6], ROOT)

@@ -41,6 +41,8 @@ from cortwin.analysis.principal_components import principal_components as princi
 from cortwin.analysis.procrustes import ProcrustesMap as ProcrustesMap
 from cortwin.analysis.procrustes import apply_procrustes as apply_procrustes
 from cortwin.analysis.procrustes import fit_procrustes as fit_procrustes
+from cortwin.analysis.proportions import Proportion as Proportion
+from cortwin.analysis.proportions import proportion as proportion
 from cortwin.analysis.rotations import LinearDynamics as LinearDynamics
 from cortwin.analysis.rotations import RotationNull as RotationNull
 from cortwin.analysis.rotations import Rotations as Rotations

@@ -1,6 +1,10 @@
 """Figures: functions of rows and labelled arrays that return a matplotlib Figure; no engine is imported."""
 
 from cortwin.figures.activity import example_units as example_units
+from cortwin.figures.confusion import accuracy_by_neurons as accuracy_by_neurons
+from cortwin.figures.confusion import accuracy_over_time as accuracy_over_time
+from cortwin.figures.confusion import chosen_classes as chosen_classes
+from cortwin.figures.confusion import confusion_matrices as confusion_matrices
 from cortwin.figures.convergence import convergence_order as convergence_order
 from cortwin.figures.differences import DIFFERENCES_SHOWN as DIFFERENCES_SHOWN
 from cortwin.figures.differences import metric_differences as metric_differences

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from cortwin.readout.classes import fit_classes as fit_classes
+from cortwin.readout.classes import order_free as order_free
+from cortwin.readout.classes import state_at as state_at
 from cortwin.readout.labelled import fit_readout as fit_readout
 from cortwin.readout.labelled import held_out_score as held_out_score
 from cortwin.readout.labelled import leave_one_condition_out as leave_one_condition_out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cortwin.tasks.order import OrderTask as OrderTask
+from cortwin.tasks.order import OrderTrials as OrderTrials
 from cortwin.tasks.reach import ReachTask as ReachTask
 from cortwin.tasks.reach import direction_split as direction_split
 from cortwin.tasks.reach import minimum_jerk_speed as minimum_jerk_speed
