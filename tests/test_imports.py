@@ -35,7 +35,7 @@ LAYERS = (
     ("catalogue", "interruption", "parameters", "progress", "results", "sources"),
     ("twins",),
     ("ladder",),
-    ("agreement", "convergence"),
+    ("agreement", "convergence", "dynamics"),
     ("training", "readout"),
     ("simulation",),
     ("cpp", "resources", "xla"),

@@ -10,6 +10,9 @@ from cortwin.figures.differences import DIFFERENCES_SHOWN as DIFFERENCES_SHOWN
 from cortwin.figures.differences import metric_differences as metric_differences
 from cortwin.figures.equations import typeset_page as typeset_page
 from cortwin.figures.expressions import to_mathtext as to_mathtext
+from cortwin.figures.gradients import GradientPanel as GradientPanel
+from cortwin.figures.gradients import gradient_norms as gradient_norms
+from cortwin.figures.gradients import lyapunov_exponents as lyapunov_exponents
 from cortwin.figures.hands import hand_paths as hand_paths
 from cortwin.figures.ladder import QUESTION as QUESTION
 from cortwin.figures.ladder import ladder_rungs as ladder_rungs

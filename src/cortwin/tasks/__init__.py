@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cortwin.tasks.flipflop import FlipFlopTask as FlipFlopTask
 from cortwin.tasks.order import OrderTask as OrderTask
 from cortwin.tasks.order import OrderTrials as OrderTrials
 from cortwin.tasks.reach import ReachTask as ReachTask

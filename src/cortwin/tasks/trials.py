@@ -22,8 +22,8 @@ Seeds = np.random.SeedSequence | Sequence[int] | Sequence[np.random.SeedSequence
 class Trials:
     """Inputs and targets of some trials, all of one length.
 
-    Sample k holds at time ``t_start + k dt``. Every array carries, on ``trial``, the coordinates ``condition`` (the
-    number of the direction), ``direction`` (radians), ``go_time`` and ``movement_onset`` (seconds).
+    Sample k holds at time ``t_start + k dt``. Every array of a reach carries, on ``trial``, the coordinates
+    ``condition`` (the number of the direction), ``direction`` (radians), ``go_time`` and ``movement_onset`` (seconds).
 
     Attributes
     ----------
