@@ -403,6 +403,14 @@ DRAWINGS = {
     "similarity": lambda: figures.similarity_scores(SCORES),
     "convergence": lambda: figures.convergence_order([1e-3, 2e-3, 4e-3], {"rate": [0.01, 0.02, 0.04]}, slope=1.0),
     "outcomes": lambda: figures.outcomes({"no compiler": True, "a full disk": False}),
+    "forecast_errors": lambda: figures.forecast_errors(
+        {"one": {"linear": [0.1], "reservoir, spiking": [0.2, 0.4]}, "two": {"linear": [], "LSTM": [1e-6, 2.0]}}
+    ),
+    "free_runs": lambda: figures.free_runs(
+        LOSS[:10], LOSS[:20], {"GRU": LOSS[1:21], "reservoir, rate": -9 * LOSS[:20]}
+    ),
+    "horizon": lambda: figures.errors_by_horizon({"one": {"linear": LOSS, "reservoir, rate": 1e3 * LOSS}}),
+    "memory": lambda: figures.memory_curves({"cycle": LOSS, "reservoir, textbook": 1 - LOSS}),
     "page": lambda: typeset_page(TEXTS, ("textbook", "spiking")),
 }  # fmt: skip
 
@@ -482,6 +490,10 @@ UNDRAWABLE = {
     ),
     "no finite error": lambda: figures.convergence_order([], {"rate": []}),
     "nothing was tried": lambda: figures.outcomes({}),
+    "nothing was forecast": lambda: figures.forecast_errors({}),
+    "nothing ran freely": lambda: figures.free_runs([1.0, 2.0], [3.0], {}),
+    "nothing ran for long": lambda: figures.errors_by_horizon({}),
+    "nothing remembers": lambda: figures.memory_curves({}),
     "no equations": lambda: typeset_page({"name": "empty"}),
 }
 

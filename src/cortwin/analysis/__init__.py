@@ -20,6 +20,7 @@ from cortwin.analysis.distance import correlation_per_unit as correlation_per_un
 from cortwin.analysis.distance import nrmse as nrmse
 from cortwin.analysis.eigenvalues import RecurrenceSpectrum as RecurrenceSpectrum
 from cortwin.analysis.eigenvalues import recurrence_spectrum as recurrence_spectrum
+from cortwin.analysis.eigenvalues import scaled_to_radius as scaled_to_radius
 from cortwin.analysis.filtering import filtered_spikes as filtered_spikes
 from cortwin.analysis.firing_rates import firing_rate as firing_rate
 from cortwin.analysis.firing_rates import psth as psth
@@ -27,6 +28,8 @@ from cortwin.analysis.fixed_points import FixedPoints as FixedPoints
 from cortwin.analysis.fixed_points import find_fixed_points as find_fixed_points
 from cortwin.analysis.floors import smooth_noise_like as smooth_noise_like
 from cortwin.analysis.floors import split_halves as split_halves
+from cortwin.analysis.forecast_errors import error_by_horizon as error_by_horizon
+from cortwin.analysis.forecast_errors import nmse as nmse
 from cortwin.analysis.grids import resample as resample
 from cortwin.analysis.grids import smooth as smooth
 from cortwin.analysis.grids import time_window as time_window
@@ -39,11 +42,14 @@ from cortwin.analysis.intervals import summarise as summarise
 from cortwin.analysis.intervals import unpaired_effect as unpaired_effect
 from cortwin.analysis.jacobians import gradient_norms as gradient_norms
 from cortwin.analysis.jacobians import product_norms as product_norms
+from cortwin.analysis.linear_register import LinearRegister as LinearRegister
 from cortwin.analysis.lyapunov import Lyapunov as Lyapunov
 from cortwin.analysis.lyapunov import lyapunov_exponents as lyapunov_exponents
 from cortwin.analysis.lyapunov import lyapunov_spectrum as lyapunov_spectrum
 from cortwin.analysis.mean_field import MeanField as MeanField
 from cortwin.analysis.mean_field import random_network as random_network
+from cortwin.analysis.memory_capacity import linear_memory_capacity as linear_memory_capacity
+from cortwin.analysis.memory_capacity import memory_capacity as memory_capacity
 from cortwin.analysis.normalisation import soft_normalise as soft_normalise
 from cortwin.analysis.principal_components import PrincipalComponents as PrincipalComponents
 from cortwin.analysis.principal_components import principal_components as principal_components

@@ -45,3 +45,22 @@ def recurrence_spectrum(W_rec: ArrayLike) -> RecurrenceSpectrum:
     # Modulus, then angle: one order for the members of a conjugate pair.
     eigenvalues = eigenvalues[np.lexsort((np.angle(eigenvalues), -np.abs(eigenvalues)))]
     return RecurrenceSpectrum(eigenvalues, float(np.abs(eigenvalues).max()), float(eigenvalues.real.max()))
+
+
+def scaled_to_radius(W_rec: ArrayLike, radius: float) -> np.ndarray:
+    """Scale recurrent weights to a spectral radius.
+
+    Parameters
+    ----------
+    W_rec : (unit, unit) array_like
+    radius : largest modulus of the eigenvalues that is wanted
+
+    Raises
+    ------
+    ValueError
+        As `recurrence_spectrum`, or if all eigenvalues are 0, which no factor changes.
+    """
+    found = recurrence_spectrum(W_rec).radius
+    if found == 0:
+        raise ValueError(f"W_rec: all eigenvalues are 0, and no factor makes the spectral radius {radius:g}")
+    return np.asarray(W_rec, dtype=np.float64) * (radius / found)

@@ -10,6 +10,10 @@ from cortwin.figures.differences import DIFFERENCES_SHOWN as DIFFERENCES_SHOWN
 from cortwin.figures.differences import metric_differences as metric_differences
 from cortwin.figures.equations import typeset_page as typeset_page
 from cortwin.figures.expressions import to_mathtext as to_mathtext
+from cortwin.figures.forecasts import errors_by_horizon as errors_by_horizon
+from cortwin.figures.forecasts import forecast_errors as forecast_errors
+from cortwin.figures.forecasts import free_runs as free_runs
+from cortwin.figures.forecasts import memory_curves as memory_curves
 from cortwin.figures.gradients import GradientPanel as GradientPanel
 from cortwin.figures.gradients import gradient_norms as gradient_norms
 from cortwin.figures.gradients import lyapunov_exponents as lyapunov_exponents

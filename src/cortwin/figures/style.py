@@ -14,6 +14,7 @@ from typing import ParamSpec
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
@@ -200,14 +201,22 @@ def mark_events(axes: Axes, events: Mapping[str, float] | None, *, named: bool =
 
 def label_log_y(axes: Axes) -> None:
     """Give a logarithmic axis ticks that can be read: decades, or 1, 2, 5 with plain numbers where there are few."""
-    low, high = axes.get_ylim()
+    _label_log(axes.yaxis, *axes.get_ylim())
+
+
+def label_log_x(axes: Axes) -> None:
+    """Give a horizontal logarithmic axis the same ticks."""
+    _label_log(axes.xaxis, *axes.get_xlim())
+
+
+def _label_log(axis: Axis, low: float, high: float) -> None:
     if high / low > 300:
-        axes.yaxis.set_major_locator(LogLocator(numticks=9))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        axis.set_major_locator(LogLocator(numticks=9))
+        axis.set_minor_formatter(NullFormatter())
     else:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=30))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_locator(NullLocator())
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=30))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_locator(NullLocator())
 
 
 def spread(positions: ArrayLike, gap: float) -> np.ndarray:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from cortwin.tasks.eeg import eeg as eeg
 from cortwin.tasks.flipflop import FlipFlopTask as FlipFlopTask
+from cortwin.tasks.mackey_glass import mackey_glass as mackey_glass
+from cortwin.tasks.narma import narma10 as narma10
 from cortwin.tasks.order import OrderTask as OrderTask
 from cortwin.tasks.order import OrderTrials as OrderTrials
 from cortwin.tasks.reach import ReachTask as ReachTask
