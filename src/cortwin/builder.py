@@ -21,10 +21,13 @@ from numpy.typing import NDArray
 from cortwin.blow_ups import COUNTER, LARGEST
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
+from cortwin.intervention import ADD, KEEP, Intervention, variable_of
 from cortwin.model import OWNERS, STIMULUS, Model, Pathway, Population, Writing, check_array
 
 # Brian2's own tolerance for a duration that is a multiple of dt.
 MULTIPLE_TOLERANCE = 1e-4
+# Timed arrays, (time, trial x element): what they have an element for.
+TIMED = {STIMULUS: "inputs", KEEP: "units", ADD: "units"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Layout:
     record_dt : time between recorded samples in seconds, a multiple of dt
     spikes : whether every spike is recorded
     slots : places in the memory of a network that has one
+    intervention : whether a hand is laid on the units' state, see `cortwin.intervention`
 
     Raises
     ------
@@ -60,6 +64,7 @@ class Layout:
     record_dt: float
     spikes: bool = False
     slots: int = 1
+    intervention: bool = False
 
     def __post_init__(self) -> None:
         """Check sizes and times."""
@@ -90,7 +95,14 @@ class Layout:
         return round(self.duration / self.record_dt)
 
 
-def arrays(model: Model, writing: str, layout: Layout, values: Mapping[str, Any], inputs: Any) -> dict[str, NDArray]:
+def arrays(
+    model: Model,
+    writing: str,
+    layout: Layout,
+    values: Mapping[str, Any],
+    inputs: Any,
+    intervention: Intervention | None = None,
+) -> dict[str, NDArray]:
     """Return the numbers of a batch under Brian2's names.
 
     Parameters
@@ -98,6 +110,7 @@ def arrays(model: Model, writing: str, layout: Layout, values: Mapping[str, Any]
     model, writing, layout : what is simulated
     values : array by name, shapes as in ``model.shapes``
     inputs : (trial, time, input) array, at most ``layout.trials`` trials; missing trials are filled with zeros
+    intervention : what is done to the state of the units in these trials, where the layout says that something is
 
     Raises
     ------
@@ -125,9 +138,19 @@ def arrays(model: Model, writing: str, layout: Layout, values: Mapping[str, Any]
         raise CortwinError(f"inputs have the shape {samples.shape}, expected at most {expected} = (trial, time, input)")
     if not np.isfinite(samples).all():
         raise CortwinError(f"inputs hold {np.count_nonzero(~np.isfinite(samples))} numbers that are not finite")
-    padded = np.zeros(expected)
-    padded[: len(samples)] = samples
-    found[f"{STIMULUS}.values"] = padded.transpose(1, 0, 2).reshape(layout.input_steps, -1)
+    timed = {STIMULUS: samples}
+    if intervention is not None:
+        share = layout.dt / float(model.constants["tau"])
+        timed |= {KEEP: intervention.keep, ADD: intervention.add(share)}
+    for name, array in timed.items():
+        padded = np.zeros((layout.trials, layout.input_steps, layout.sizes[TIMED[name]]))
+        if array.shape != (len(samples), *padded.shape[1:]):
+            raise CortwinError(
+                f"the intervention has the shape {array.shape}, expected {(len(samples), *padded.shape[1:])} = "
+                "(trial, time, unit)"
+            )
+        padded[: len(samples)] = array
+        found[f"{name}.values"] = padded.transpose(1, 0, 2).reshape(layout.input_steps, -1)
     return found
 
 
@@ -165,14 +188,10 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
     text = model.writing(writing)
     where = f"{model.name}, {writing} writing"
     clock = brian2.Clock(dt=layout.dt * brian2.second, name="simulation_clock")
-    steps = (
-        np.zeros((layout.input_steps, layout.trials * layout.inputs)) if data is None else data[f"{STIMULUS}.values"]
-    )
-    stimulus = brian2.TimedArray(steps, dt=layout.input_dt * brian2.second, name=STIMULUS)
-    namespace = {**model.constants, STIMULUS: stimulus}
+    namespace = {**model.constants, **{name: _timed(name, layout, data) for name in timed_arrays(layout)}}
     groups: dict[str, brian2.NeuronGroup] = {}
-    # Room between two populations for the pathways that come after the first.
-    room = len(text.pathways) + 1
+    # Room between two populations for the pathways that come after the first, and before them for a hand.
+    room = len(text.pathways) + (2 if layout.intervention else 1)
     for position, (name, population) in enumerate(text.populations.items()):
         groups[name] = brian2.NeuronGroup(
             layout.trials * layout.sizes[population.size],
@@ -194,6 +213,8 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
             source, _, linked = target.partition(".")
             index = owner(layout, population.size, text.populations[source].size, f"{where}, {name}.{variable}")
             setattr(groups[name], variable, brian2.linked_var(groups[source], linked, index=index))
+    if layout.intervention:
+        _lay_hands_on(groups, model, writing)
     parts: list[Any] = [*groups.values()]
     for position, (name, pathway) in enumerate(text.pathways.items()):
         synapses = brian2.Synapses(
@@ -226,7 +247,7 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
         named = {part.name: part for part in parts}
         for key, array in data.items():
             name, _, variable = key.partition(".")
-            if name != STIMULUS:
+            if name not in TIMED:
                 named[name].variables[variable].get_value()[:] = array
     return brian2.Network(parts, name="cortwin_network")
 
@@ -242,6 +263,39 @@ def interpreted() -> Iterator[None]:
     finally:
         reset_device()
         brian2.prefs.codegen.target = target
+
+
+def timed_arrays(layout: Layout) -> tuple[str, ...]:
+    """Return the names of the timed arrays of a simulation."""
+    return tuple(TIMED) if layout.intervention else (STIMULUS,)
+
+
+def _timed(name: str, layout: Layout, data: Mapping[str, NDArray] | None) -> brian2.TimedArray:
+    empty = np.zeros((layout.input_steps, layout.trials * layout.sizes[TIMED[name]]))
+    steps = empty if data is None else data[f"{name}.values"]
+    return brian2.TimedArray(steps, dt=layout.input_dt * brian2.second, name=name)
+
+
+def _lay_hands_on(groups: Mapping[str, brian2.NeuronGroup], model: Model, writing: str) -> None:
+    """Let the state of the units be kept and added to at the end of each step.
+
+    Rates: after the last population that keeps a state, as in the textbook, whose step is over then, and before the
+    pathways that sum after it. Spikes: after their arrival, which moves states too.
+    """
+    text = model.writing(writing)
+    name, item = variable_of(model, writing)
+    unit = "" if item.unit == "1" else f"*({item.unit})"
+    keeping = [
+        groups[other].order
+        for other, population in text.populations.items()
+        if any(own.kind == "differential" for own in definitions(population.equations, other))
+    ]
+    groups[name].run_regularly(
+        f"{item.name} = {KEEP}(t, i)*{item.name} + {ADD}(t, i){unit}",
+        when="end" if text.spikes else "groups",
+        order=max(keeping) + 1,
+        name=f"{name}_intervention",
+    )
 
 
 def owner(layout: Layout, size: str, of: str, where: str) -> NDArray[np.int64]:

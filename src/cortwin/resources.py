@@ -59,6 +59,10 @@ def estimate(model: Model, writing: str, layout: Layout) -> Need:
         given += synapses * NUMBER * len(pathway.values)
     steps = layout.input_steps * layout.trials * layout.inputs * NUMBER
     parts[f"the {layout.input_steps:,} samples of the input"] = steps
+    if layout.intervention:
+        hand = 2 * layout.input_steps * layout.trials * layout.units * NUMBER
+        parts[f"the {layout.input_steps:,} samples of the intervention"] = hand
+        given += hand
     recorded = sum(layout.sizes[text.populations[name.partition(".")[0]].size] for name in text.activity.values())
     records = (layout.samples + 1) * layout.trials * recorded * NUMBER
     parts[f"the {layout.samples:,} samples that are recorded"] = records

@@ -24,9 +24,10 @@ from cortwin import cpp, resources, xla
 from cortwin.activity import activity
 from cortwin.analysis import pathology
 from cortwin.blow_ups import COUNTER, require_in_range, require_none
-from cortwin.builder import MULTIPLE_TOLERANCE, Layout, arrays, interpreted, objects, spike_monitors
+from cortwin.builder import MULTIPLE_TOLERANCE, Layout, arrays, interpreted, objects, spike_monitors, timed_arrays
 from cortwin.errors import CortwinError
-from cortwin.model import STIMULUS, Model, Writing
+from cortwin.intervention import Intervention
+from cortwin.model import Model, Writing
 
 ENGINES = ("cpp", "xla", "numpy")
 
@@ -60,6 +61,7 @@ def simulate(
     neurons_per_unit: int = 1,
     record_dt: float | None = None,
     spikes: bool = False,
+    intervention: Intervention | None = None,
     engine: str = "cpp",
     profile: str = "release",
     batch: int = 8,
@@ -81,6 +83,7 @@ def simulate(
     neurons_per_unit : LIF neurons that stand for one unit
     record_dt : seconds between recorded samples, the inputs' dt when None
     spikes : whether every spike is recorded
+    intervention : what is done to the state of the units, sample by sample; None for nothing
     engine : ``"cpp"`` (Brian2's code generation), ``"xla"`` (the differentiable second compiler) or ``"numpy"``
         (Brian2's own interpreter; needs no compiler)
     profile : compiler profile, ``"release"`` or ``"strict"``
@@ -110,17 +113,22 @@ def simulate(
         input_steps=inputs.sizes["time"],
         record_dt=input_dt if record_dt is None else record_dt,
         spikes=spikes,
+        intervention=intervention is not None,
     )
     if abs(layout.samples * layout.record_dt - layout.duration) > MULTIPLE_TOLERANCE * layout.dt:
         raise CortwinError(
             f"record_dt is {layout.record_dt} s, must divide the inputs' duration of {layout.duration} s"
         )
     samples = inputs.to_numpy()
-    batches = [samples[first : first + batch] for first in range(0, len(samples), batch)]
+    trials = [slice(first, min(first + batch, len(samples))) for first in range(0, len(samples), batch)]
+    batches = [_Batch(samples[part], None if intervention is None else intervention.part(part)) for part in trials]
     # Before anything long begins: what does not fit into the machine, and arrays that do not fit the model.
     processes = min(max(1, jobs), len(batches)) if engine == "cpp" else 0
     memory = resources.require(resources.estimate(model, writing, layout), len(batches), processes)
-    prepare = partial(arrays, model, writing, layout, values)
+
+    def prepare(part: _Batch) -> dict[str, NDArray]:
+        return arrays(model, writing, layout, values, part.inputs, part.intervention)
+
     prepare(batches[0])
     build_seconds = 0.0
     if engine == "cpp":
@@ -144,9 +152,20 @@ def simulate(
     return Simulation(_activity(model, writing, layout, results, inputs), found, seconds, build_seconds)
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """The trials of one process."""
+
+    inputs: NDArray
+    intervention: Intervention | None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
 def _in_parallel(
-    run: Callable[[NDArray, threading.Event], dict[str, NDArray]],
-    batches: list[NDArray],
+    run: Callable[[_Batch, threading.Event], dict[str, NDArray]],
+    batches: list[_Batch],
     jobs: int,
     advance: Callable[[int], None] | None,
 ) -> list[dict[str, NDArray]]:
@@ -180,17 +199,20 @@ def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDA
     """Run the Brian2 objects of one trial through the second compiler, for every trial of the batch at once."""
     single = replace(layout, trials=1)
     own = {name: values[: len(values) // layout.trials] for name, values in data.items()}
-    steps = data[f"{STIMULUS}.values"].reshape(layout.input_steps, layout.trials, layout.inputs).transpose(1, 0, 2)
+    timed = {
+        f"{name}.values": data[f"{name}.values"].reshape(layout.input_steps, layout.trials, -1).transpose(1, 0, 2)
+        for name in timed_arrays(layout)
+    }
     with interpreted():
-        network = objects(model, writing, single, {**own, f"{STIMULUS}.values": steps[0]})
+        network = objects(model, writing, single, own | {name: steps[0] for name, steps in timed.items()})
         program = xla.compile(network)
         # One step more than the duration: see `cortwin.cpp.program.generate`.
         n_steps = round(layout.duration / layout.dt) + 1
         states: dict[str, Any] = {
             name: values.reshape(layout.trials, -1) for name, values in data.items() if name in program.state
         }
-        if f"{STIMULUS}.values" in program.state:  # unless nobody hears the input
-            states[f"{STIMULUS}.values"] = steps
+        # An input that nobody hears is not among them.
+        states |= {name: steps for name, steps in timed.items() if name in program.state}
         found = jax.jit(jax.vmap(lambda values: program.simulate(values, n_steps, differentiable=False)))(states)
     results: dict[str, NDArray] = {}
     for name, values in found.items():

@@ -2,21 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from cortwin.activity import activity as labelled
+from cortwin.analysis import compare_effects, effect_over_time, others
 from cortwin.errors import CortwinError
 from cortwin.ladder import Spiking
 from cortwin.model import Model
+from cortwin.perturbation import Perturbation, Perturbed, perturb
 from cortwin.readout import RidgeReadout, fit_readout, leave_one_condition_out, predict_readout, r2
 from cortwin.simulation import simulate
 from cortwin.training import Signals, outputs, run_textbook
 
 WRITINGS = ("textbook", "rate", "spiking")
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What a perturbation did to each writing.
+
+    Parameters
+    ----------
+    before, after : by writing, Datasets of ``x``, ``r`` and ``output``, what the network's own output weights read
+    touched : units that something was done to directly; they are left out of every number
+    """
+
+    before: Mapping[str, xr.Dataset]
+    after: Mapping[str, xr.Dataset]
+    touched: tuple[int, ...]
+
+    def pair(self, quantity: str) -> tuple[dict[str, xr.DataArray], dict[str, xr.DataArray]]:
+        """Return ``x``, ``r`` or ``output`` before and after by writing, touched units left out."""
+        before, after = (
+            {name: others(found[quantity], self.touched) for name, found in when.items()}
+            for when in (self.before, self.after)
+        )
+        return before, after
+
+    def compared(self, quantity: str = "x") -> dict[str, dict[str, float]]:
+        """Return size, correlation, gain and distance by writing: see `cortwin.analysis.compare_effects`."""
+        return compare_effects(*self.pair(quantity))
+
+    def over_time(self, quantity: str = "x") -> dict[str, xr.DataArray]:
+        """Return the size of the effect at each time by writing: see `cortwin.analysis.effect_over_time`."""
+        before, after = self.pair(quantity)
+        return {name: effect_over_time(before[name], after[name]) for name in before}
 
 
 @dataclass(frozen=True)
@@ -53,21 +88,87 @@ class Twins:
         -------
         dict with a Dataset of ``x`` and ``r``, (trial, time, unit), for ``textbook``, ``rate`` and ``spiking``
         """
-        dt = float(inputs.attrs["dt"])
+        return self._run(Perturbed(self.model, self.parameters), inputs, advance)
+
+    def perturbed(
+        self,
+        inputs: xr.DataArray,
+        perturbations: Perturbation | Iterable[Perturbation],
+        advance: Callable[[int], None] | None = None,
+    ) -> dict[str, xr.Dataset]:
+        """Return the activity of every writing with the same done to each: see `cortwin.perturbation`.
+
+        The neurons are those of `activities`.
+
+        Parameters
+        ----------
+        inputs : (trial, time, input) DataArray
+        perturbations : one or several, in order
+        advance : called with the number of trials after every batch
+
+        Returns
+        -------
+        dict as of `activities`
+
+        Raises
+        ------
+        CortwinError
+            If a perturbation does not fit the network or the trials, or the page lacks a writing.
+        """
+        return self._run(perturb(self.model, self.parameters, perturbations, inputs), inputs, advance)
+
+    def effects(
+        self,
+        inputs: xr.DataArray,
+        perturbations: Perturbation | Iterable[Perturbation],
+        before: Mapping[str, xr.Dataset] | None = None,
+        advance: Callable[[int], None] | None = None,
+    ) -> Effects:
+        """Return every writing before and after, with what the network's own output weights read from it.
+
+        Parameters
+        ----------
+        inputs, perturbations, advance : as of `perturbed`
+        before : of `activities` on the same trials, where they are there already
+        """
+        network = perturb(self.model, self.parameters, perturbations, inputs)
+        unperturbed = self.activities(inputs, advance) if before is None else before
+        found = self._run(network, inputs, advance)
+        return Effects(
+            {name: self._with_output(self.parameters, one) for name, one in unperturbed.items()},
+            {name: self._with_output(network.parameters, one) for name, one in found.items()},
+            network.touched,
+        )
+
+    def _with_output(self, parameters: Any, found: xr.Dataset) -> xr.Dataset:
+        r = found["r"]
+        values = np.asarray(outputs(self.model, parameters, r.to_numpy()))
+        read = labelled(values, dt=r.attrs["dt"], t_start=float(r["time"][0]), last="output", name="output")
+        return found.assign(output=read)
+
+    def _run(
+        self, network: Perturbed, inputs: xr.DataArray, advance: Callable[[int], None] | None
+    ) -> dict[str, xr.Dataset]:
+        model, dt = network.model, float(inputs.attrs["dt"])
+        for writing in ("rate", "spiking"):
+            model.writing(writing)  # before anything runs
+        # Drawn for the network as it was.
         arrays = self.spiking.arrays(self.model, self.parameters, self.represented, self.neurons_per_unit, self.seed)
-        rate = simulate(self.model, "rate", arrays, inputs, dt=dt, advance=advance, **self.options)
+        shared = {"advance": advance, "intervention": network.intervention, **self.options}
+        arrays |= network.parameters._asdict()
+        rate = simulate(model, "rate", arrays, inputs, dt=dt, **shared)
         spikes = simulate(
-            self.model,
+            model,
             "spiking",
             arrays,
             inputs,
             dt=self.spiking.dt,
             neurons_per_unit=self.neurons_per_unit,
             spikes=True,
-            advance=advance,
-            **self.options,
+            **shared,
         )
-        textbook = run_textbook(self.model, self.parameters, inputs, dt / float(self.model.constants["tau"]))
+        alpha = dt / float(model.constants["tau"])
+        textbook = run_textbook(model, network.parameters, inputs, alpha, network.intervention)
         return {"textbook": textbook, "rate": rate.activity, "spiking": spikes.activity}
 
     def transferred(self, activity: xr.Dataset, target: xr.DataArray) -> xr.DataArray:

@@ -18,6 +18,9 @@ from cortwin.analysis.conditions import remove_cross_condition_mean as remove_cr
 from cortwin.analysis.dimensionality import participation_ratio as participation_ratio
 from cortwin.analysis.distance import correlation_per_unit as correlation_per_unit
 from cortwin.analysis.distance import nrmse as nrmse
+from cortwin.analysis.effects import compare_effects as compare_effects
+from cortwin.analysis.effects import effect_over_time as effect_over_time
+from cortwin.analysis.effects import others as others
 from cortwin.analysis.eigenvalues import RecurrenceSpectrum as RecurrenceSpectrum
 from cortwin.analysis.eigenvalues import recurrence_spectrum as recurrence_spectrum
 from cortwin.analysis.eigenvalues import scaled_to_radius as scaled_to_radius

@@ -23,11 +23,11 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices, reset_device, set_device
 
 from cortwin.blow_ups import COUNTER
-from cortwin.builder import Layout, connections, objects
+from cortwin.builder import TIMED, Layout, connections, objects, timed_arrays
 from cortwin.cpp import cache, compiler
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
-from cortwin.model import STIMULUS, Model, Writing
+from cortwin.model import Model, Writing
 
 
 class CortwinDevice(CPPStandaloneDevice):
@@ -93,7 +93,7 @@ def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: 
         network = objects(model, writing, layout)
         # One step more than the duration: the monitors record at the start of a step, and so see the last state too.
         network.run((layout.duration + layout.dt) * brian2.second, namespace={})
-        given = _given(device, network, model, writing)
+        given = _given(device, network, model, writing, layout)
         # Between the run's arguments and the run there is no slot for code of our own.
         ((_, lines),) = [queued for kind, queued in device.main_queue if kind == "run_network"]
         lines.insert(lines.index("set_from_command_line(args);") + 1, _reading_back(device, given, layout))
@@ -146,12 +146,12 @@ def _is_whole(entry: Path) -> bool:
         return False
 
 
-def _given(device: Any, network: brian2.Network, model: Model, writing: str) -> dict[str, Any]:
-    """Return the Brian2 variable of every array that the program is given, by its name; None for the timed input."""
+def _given(device: Any, network: brian2.Network, model: Model, writing: str, layout: Layout) -> dict[str, Any]:
+    """Return the Brian2 variable of every array that the program is given, by its name; None for timed arrays."""
     text = model.writing(writing)
     # A timed input that no equation uses is not part of the program.
-    heard = STIMULUS in device.timed_arrays.values()
-    return ({f"{STIMULUS}.values": None} if heard else {}) | {
+    heard = [name for name in timed_arrays(layout) if name in device.timed_arrays.values()]
+    return {f"{name}.values": None for name in heard} | {
         f"{name}.{variable}": network[name].variables[variable]
         for name, part in (*text.populations.items(), *text.pathways.items())
         for variable in part.values
@@ -163,7 +163,8 @@ def _reading_back(device: Any, given: dict[str, Any], layout: Layout) -> str:
     lines = []
     for name, variable in sorted(given.items()):
         if variable is None:
-            where, size = f"{STIMULUS}_values", layout.input_steps * layout.trials * layout.inputs
+            timed = name.partition(".")[0]
+            where, size = f"{timed}_values", layout.input_steps * layout.trials * layout.sizes[TIMED[timed]]
         elif isinstance(variable, DynamicArrayVariable):
             where = device.get_array_name(variable, access_data=False)
             where, size = f"{where}.data()", f"{where}.size()"

@@ -8,6 +8,9 @@ from cortwin.figures.confusion import confusion_matrices as confusion_matrices
 from cortwin.figures.convergence import convergence_order as convergence_order
 from cortwin.figures.differences import DIFFERENCES_SHOWN as DIFFERENCES_SHOWN
 from cortwin.figures.differences import metric_differences as metric_differences
+from cortwin.figures.effects import EffectPanel as EffectPanel
+from cortwin.figures.effects import agreement_of_effects as agreement_of_effects
+from cortwin.figures.effects import effects_side_by_side as effects_side_by_side
 from cortwin.figures.equations import typeset_page as typeset_page
 from cortwin.figures.expressions import to_mathtext as to_mathtext
 from cortwin.figures.forecasts import errors_by_horizon as errors_by_horizon

@@ -15,13 +15,19 @@ from numpy.typing import NDArray
 
 from cortwin.activity import activity
 from cortwin.errors import CortwinError
+from cortwin.intervention import Intervention, after_step, state_of
 from cortwin.links import LINKS
 from cortwin.model import Model
 from cortwin.training.checks import check_alpha, check_parameters
 
 
 def textbook_activity(
-    model: Model, parameters: Any, inputs: Any, alpha: float, truncation: int | None = None
+    model: Model,
+    parameters: Any,
+    inputs: Any,
+    alpha: float,
+    truncation: int | None = None,
+    hand: tuple[Any, Any] | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Return the current and the state of every unit in the leaky textbook form.
 
@@ -36,13 +42,15 @@ def textbook_activity(
     alpha : dt / tau, between 0 and 1
     truncation : steps after which gradients are cut off: time is divided into segments of as many steps, the state is
         carried from each into the next, and its gradient is not carried back; None for backpropagation to the start
+    hand : what is kept of x after each step and what is added to it, (trial, time, unit) arrays; see
+        `cortwin.intervention`
 
     Returns
     -------
     x, h : (trial, time, unit) arrays; of a state of several arrays, what the page compares and what its readout sees
     """
     textbook = model.recurrence()
-    states = _states(model, parameters, inputs, alpha, truncation)
+    states = _states(model, parameters, inputs, alpha, truncation, hand)
     return _everywhere(partial(textbook.current, parameters), states), _everywhere(
         lambda x: textbook.rate(textbook.activation(x)), states
     )
@@ -70,11 +78,27 @@ def recurrence_activity(model: Model, parameters: Any, inputs: Any, first: Any) 
     return _everywhere(textbook.rate, states)
 
 
-def _states(model: Model, parameters: Any, inputs: Any, alpha: float, truncation: int | None = None) -> Any:
+def _states(
+    model: Model,
+    parameters: Any,
+    inputs: Any,
+    alpha: float,
+    truncation: int | None = None,
+    hand: tuple[Any, Any] | None = None,
+) -> Any:
     """Return the leaky form's states, arrays of (trial, time, ...)."""
     textbook = model.recurrence()
     first = textbook.start(parameters)
-    return _over_time(lambda x, u: textbook.step(parameters, x, u, alpha), first, inputs, truncation)
+    if hand is None:
+        return _over_time(lambda x, u: textbook.step(parameters, x, u, alpha), first, inputs, truncation)
+
+    place = state_of(model)
+
+    def step(x: Any, now: tuple[jax.Array, jax.Array, jax.Array]) -> Any:
+        u, keep, add = now
+        return after_step(textbook.step(parameters, x, u, alpha), place, keep, add)
+
+    return _over_time(step, first, (inputs, *hand), truncation)
 
 
 def _over_time(step: Callable[[Any, Any], Any], first: Any, inputs: Any, truncation: int | None = None) -> Any:
@@ -91,10 +115,10 @@ def _over_time(step: Callable[[Any, Any], Any], first: Any, inputs: Any, truncat
 
     borders = None
     if truncation is not None:
-        steps = jnp.arange(np.shape(inputs)[1])
+        steps = jnp.arange(np.shape(jax.tree.leaves(inputs)[0])[1])
         borders = (steps > 0) & (steps % truncation == 0)
 
-    return jax.vmap(trial)(jnp.asarray(inputs))
+    return jax.vmap(trial)(jax.tree.map(jnp.asarray, inputs))
 
 
 def _everywhere(function: Callable[..., Any], *states: Any) -> Any:
@@ -131,13 +155,16 @@ def logits(model: Model, parameters: Any, h: Any) -> jax.Array:
     return jax.vmap(at_one_time, in_axes=(None, 0))(parameters, jnp.asarray(h))
 
 
-def run_textbook(model: Model, parameters: Any, inputs: xr.DataArray, alpha: float) -> xr.Dataset:
+def run_textbook(
+    model: Model, parameters: Any, inputs: xr.DataArray, alpha: float, intervention: Intervention | None = None
+) -> xr.Dataset:
     """Run the textbook writing on some trials, in float64, with labelled results.
 
     Parameters
     ----------
     model, parameters, alpha : as of `textbook_activity`
     inputs : (trial, time, input) DataArray
+    intervention : what is done to the state of the units, sample by sample; None for nothing
 
     Returns
     -------
@@ -152,7 +179,8 @@ def run_textbook(model: Model, parameters: Any, inputs: xr.DataArray, alpha: flo
     samples = np.asarray(inputs.to_numpy(), dtype=np.float64)
     check_parameters(model, parameters, inputs=samples.shape[-1])
     check_alpha(alpha)
-    x, h = jax.jit(lambda p, u: textbook_activity(model, p, u, alpha))(parameters, samples)
+    hand = None if intervention is None else (intervention.keep, intervention.add(alpha))
+    x, h = jax.jit(lambda p, u, hand: textbook_activity(model, p, u, alpha, hand=hand))(parameters, samples, hand)
     if not np.isfinite(x).all():
         trial, step, unit = (int(k) for k in np.argwhere(~np.isfinite(x))[0])
         raise CortwinError(
