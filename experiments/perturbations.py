@@ -40,7 +40,7 @@ class Kind:
 
     Parameters
     ----------
-    says : what was done, with the strength in place of {}
+    says : what was done, with the strength, or the number of lesioned units, in place of {}
     most : the largest strength
     make : strength -> perturbation
     """
@@ -57,7 +57,7 @@ def kinds(units: int, share: float, window: tuple[float, float], generator: Gene
     sign = np.where(generator.uniform(size=len(chosen)) < 0.5, -1.0, 1.0)
     seed = int(generator.integers(2**31))
     return {
-        "lesion": Kind("{:.2g} of the units lesioned", 0.5, lambda s: Lesion(_first(order, s))),
+        "lesion": Kind("{} of the units lesioned", 0.5, lambda s: Lesion(_first(order, s))),
         "clamp": Kind("x of units held at {:.2g} or its negative", 5.0, lambda s: Clamp(chosen, s * sign, *window)),
         "pulse": Kind("a current of {:.2g} or its negative", 50.0, lambda s: Pulse(chosen, s * sign, *window)),
         "weights": Kind("W_rec weaker by the share {:.2g}", 1.0, lambda s: ScaleWeights("W_rec", 1 - s)),
@@ -103,7 +103,7 @@ def compute(
             time = shown.inputs["time"].to_numpy()
             window = (float(time[len(time) * 2 // 5]), float(time[len(time) * 3 // 5]))
             ways = kinds(units, share, window, np.random.default_rng(of_kinds))
-            made = {name: _matched(kind, twins, shown.inputs, size) for name, kind in ways.items()}
+            made = _matched(ways, twins, shown.inputs, size)
             made["tau_m"] = TimeConstant("tau_m", TAU_M_FACTOR), f"tau_m {TAU_M_FACTOR} times as long"
             for name, (perturbation, words) in made.items():
                 effects = twins.effects(shown.inputs, perturbation, before)
@@ -147,30 +147,37 @@ def _trained(
     return Twins(model, learned, lived, Spiking(), 1, of_neurons, {}), shown
 
 
-def _matched(kind: Kind, twins: Twins, inputs: xr.DataArray, size: float) -> tuple[Perturbation, str]:
-    """Return a perturbation whose effect on the textbook's other units is as wanted, or the strongest; and its words."""
+def _matched(
+    ways: dict[str, Kind], twins: Twins, inputs: xr.DataArray, size: float
+) -> dict[str, tuple[Perturbation, str]]:
+    """Return each kind as strong as wanted by its effect on the textbook's other units, or its strongest; and words."""
     run = jax.jit(lambda p, hand, alpha: textbook_activity(twins.model, p, inputs.to_numpy(), alpha, hand=hand)[0])
-    still = np.ones((inputs.sizes["trial"], inputs.sizes["time"], 1)), np.zeros((1, 1, 1)) * inputs.to_numpy()[..., :1]
+    shape = (inputs.sizes["trial"], inputs.sizes["time"], twins.parameters.x0.size)
+    still = np.ones(shape), np.zeros(shape)
 
-    def x(strength: float | None) -> tuple[np.ndarray, tuple[int, ...]]:
-        done = perturb(twins.model, twins.parameters, () if strength is None else kind.make(strength), inputs)
+    def x(perturbations: Any) -> tuple[np.ndarray, tuple[int, ...]]:
+        done = perturb(twins.model, twins.parameters, perturbations, inputs)
         alpha = STEP / float(done.model.constants["tau"])
         hand = still if done.intervention is None else (done.intervention.keep, done.intervention.add(alpha))
         return np.asarray(run(done.parameters, hand, alpha)), done.touched
 
-    before = x(None)[0]
+    before = x(())[0]
 
-    def effect(strength: float) -> float:
-        after, touched = x(strength)
+    def effect(perturbation: Perturbation) -> float:
+        after, touched = x(perturbation)
         rest = np.setdiff1d(np.arange(before.shape[2]), touched)
         return float(np.sqrt(np.mean((after - before)[:, :, rest] ** 2)) / before[:, :, rest].std())
 
-    low, high = 0.0, kind.most
-    if effect(high) > size:
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            low, high = (middle, high) if effect(middle) < size else (low, middle)
-    return kind.make(high), kind.says.format(high)
+    found = {}
+    for name, kind in ways.items():
+        low, high = 0.0, kind.most
+        if effect(kind.make(high)) > size:
+            for _ in range(HALVINGS):
+                middle = (low + high) / 2
+                low, high = (middle, high) if effect(kind.make(middle)) < size else (low, middle)
+        made = kind.make(high)
+        found[name] = made, kind.says.format(len(made.units) if isinstance(made, Lesion) else high)  # type: ignore
+    return found
 
 
 def _row(number: int, name: str, words: str, effects: Effects, again: Effects, shown: Trials) -> dict[str, Any]:

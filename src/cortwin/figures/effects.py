@@ -152,7 +152,7 @@ def _growth(axes: Axes, changes: Mapping[str, xr.DataArray], panel: EffectPanel,
         spread = float(others(panel.before[name], panel.touched).std())
         axes.plot(rms["time"], rms / spread, color=colour_of(name, number), zorder=2 + number, **LOOKS.get(name, {}))
     axes.set_ylim(bottom=0)
-    axes.set_ylabel("RMS change (s.d. of x)")
+    axes.set_ylabel("RMS (s.d. of x)")
     _over_time(axes, changes, last=last)
 
 
