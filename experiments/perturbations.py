@@ -99,7 +99,8 @@ def compute(
             spiking = Spiking(dt=float(dt_spiking))
             twins = replace(twins, spiking=spiking, neurons_per_unit=neurons_per_unit, options=options)
             other = replace(twins, seed=of_others)
-            before, others_before = twins.activities(shown.inputs), other.activities(shown.inputs)
+            before = twins.activities(shown.inputs)
+            others_before = other.activities(shown.inputs, writings=("spiking",))
             time = shown.inputs["time"].to_numpy()
             window = (float(time[len(time) * 2 // 5]), float(time[len(time) * 3 // 5]))
             ways = kinds(units, share, window, np.random.default_rng(of_kinds))
@@ -117,7 +118,7 @@ def compute(
                 bar.advance()
             if number == 0:
                 kept |= {f"before.{writing}": before[writing]["x"] for writing in WRITINGS}
-    metrics, reasons = _over_networks(rows, run.generator("intervals"))
+    metrics, reasons = over_networks(rows, run.generator("intervals"))
     return Results(metrics=metrics, reasons=reasons, tables={"effects": rows}, activity=kept, notes=notes)
 
 
@@ -202,7 +203,7 @@ def _row(number: int, name: str, words: str, effects: Effects, again: Effects, s
     return row | {"correlation.between_twins": between["correlation"], "gain.between_twins": between["gain"]}
 
 
-def _over_networks(rows: list[dict[str, Any]], generator: Generator) -> tuple[dict[str, Any], dict[str, str]]:
+def over_networks(rows: list[dict[str, Any]], generator: Generator) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the mean of every number over networks with its interval, and why some have none."""
     metrics: dict[str, Any] = {}
     reasons: dict[str, str] = {}

@@ -362,6 +362,8 @@ def test_what_a_page_cannot_do_is_said_with_its_reason():
     lacking = Twins(softmax, drawn, signals, Spiking(), 4, np.random.SeedSequence(1), {"engine": "xla"})
     with pytest.raises(CortwinError, match="attention has no spiking writing: softmax over stored states"):
         lacking.perturbed(trials(), Pulse(0, 1.0))
+    alone = lacking.perturbed(trials(), Pulse(0, 1.0), writings=("textbook",))
+    assert tuple(alone) == ("textbook",)
     with pytest.raises(CortwinError, match="lif has no textbook writing"):
         state_of(lif.model())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,9 +44,9 @@ class Effects:
         )
         return before, after
 
-    def compared(self, quantity: str = "x") -> dict[str, dict[str, float]]:
+    def compared(self, quantity: str = "x", reference: str = "textbook") -> dict[str, dict[str, float]]:
         """Return size, correlation, gain and distance by writing: see `cortwin.analysis.compare_effects`."""
-        return compare_effects(*self.pair(quantity))
+        return compare_effects(*self.pair(quantity), reference)
 
     def over_time(self, quantity: str = "x") -> dict[str, xr.DataArray]:
         """Return the size of the effect at each time by writing: see `cortwin.analysis.effect_over_time`."""
@@ -76,25 +76,32 @@ class Twins:
     seed: np.random.SeedSequence
     options: Mapping[str, Any]
 
-    def activities(self, inputs: xr.DataArray, advance: Callable[[int], None] | None = None) -> dict[str, xr.Dataset]:
+    def activities(
+        self,
+        inputs: xr.DataArray,
+        advance: Callable[[int], None] | None = None,
+        writings: Sequence[str] = WRITINGS,
+    ) -> dict[str, xr.Dataset]:
         """Return the activity of every writing on the same trials.
 
         Parameters
         ----------
         inputs : (trial, time, input) DataArray
         advance : called with the number of trials after every batch
+        writings : which of them
 
         Returns
         -------
         dict with a Dataset of ``x`` and ``r``, (trial, time, unit), for ``textbook``, ``rate`` and ``spiking``
         """
-        return self._run(Perturbed(self.model, self.parameters), inputs, advance)
+        return self._run(Perturbed(self.model, self.parameters), inputs, advance, writings)
 
     def perturbed(
         self,
         inputs: xr.DataArray,
         perturbations: Perturbation | Iterable[Perturbation],
         advance: Callable[[int], None] | None = None,
+        writings: Sequence[str] = WRITINGS,
     ) -> dict[str, xr.Dataset]:
         """Return the activity of every writing with the same done to each: see `cortwin.perturbation`.
 
@@ -104,7 +111,7 @@ class Twins:
         ----------
         inputs : (trial, time, input) DataArray
         perturbations : one or several, in order
-        advance : called with the number of trials after every batch
+        advance, writings : as of `activities`
 
         Returns
         -------
@@ -115,7 +122,7 @@ class Twins:
         CortwinError
             If a perturbation does not fit the network or the trials, or the page lacks a writing.
         """
-        return self._run(perturb(self.model, self.parameters, perturbations, inputs), inputs, advance)
+        return self._run(perturb(self.model, self.parameters, perturbations, inputs), inputs, advance, writings)
 
     def effects(
         self,
@@ -129,11 +136,11 @@ class Twins:
         Parameters
         ----------
         inputs, perturbations, advance : as of `perturbed`
-        before : of `activities` on the same trials, where they are there already
+        before : of `activities` on the same trials, where they are there already; the writings that it has are run
         """
         network = perturb(self.model, self.parameters, perturbations, inputs)
         unperturbed = self.activities(inputs, advance) if before is None else before
-        found = self._run(network, inputs, advance)
+        found = self._run(network, inputs, advance, tuple(unperturbed))
         return Effects(
             {name: self._with_output(self.parameters, one) for name, one in unperturbed.items()},
             {name: self._with_output(network.parameters, one) for name, one in found.items()},
@@ -147,29 +154,40 @@ class Twins:
         return found.assign(output=read)
 
     def _run(
-        self, network: Perturbed, inputs: xr.DataArray, advance: Callable[[int], None] | None
+        self,
+        network: Perturbed,
+        inputs: xr.DataArray,
+        advance: Callable[[int], None] | None,
+        writings: Sequence[str],
     ) -> dict[str, xr.Dataset]:
         model, dt = network.model, float(inputs.attrs["dt"])
-        for writing in ("rate", "spiking"):
-            model.writing(writing)  # before anything runs
+        for writing in writings:  # before anything runs
+            model.recurrence() if writing == "textbook" else model.writing(writing)
         # Drawn for the network as it was.
-        arrays = self.spiking.arrays(self.model, self.parameters, self.represented, self.neurons_per_unit, self.seed)
+        arrays: dict[str, Any] = network.parameters._asdict()
+        if "spiking" in writings:
+            drawn = (self.model, self.parameters, self.represented, self.neurons_per_unit, self.seed)
+            arrays = self.spiking.arrays(*drawn) | arrays
         shared = {"advance": advance, "intervention": network.intervention, **self.options}
-        arrays |= network.parameters._asdict()
-        rate = simulate(model, "rate", arrays, inputs, dt=dt, **shared)
-        spikes = simulate(
-            model,
-            "spiking",
-            arrays,
-            inputs,
-            dt=self.spiking.dt,
-            neurons_per_unit=self.neurons_per_unit,
-            spikes=True,
-            **shared,
-        )
-        alpha = dt / float(model.constants["tau"])
-        textbook = run_textbook(model, network.parameters, inputs, alpha, network.intervention)
-        return {"textbook": textbook, "rate": rate.activity, "spiking": spikes.activity}
+        found: dict[str, xr.Dataset] = {}
+        for writing in writings:
+            if writing == "textbook":
+                alpha = dt / float(model.constants["tau"])
+                found[writing] = run_textbook(model, network.parameters, inputs, alpha, network.intervention)
+            elif writing == "rate":
+                found[writing] = simulate(model, writing, arrays, inputs, dt=dt, **shared).activity
+            else:
+                found[writing] = simulate(
+                    model,
+                    writing,
+                    arrays,
+                    inputs,
+                    dt=self.spiking.dt,
+                    neurons_per_unit=self.neurons_per_unit,
+                    spikes=True,
+                    **shared,
+                ).activity
+        return found
 
     def transferred(self, activity: xr.Dataset, target: xr.DataArray) -> xr.DataArray:
         """Return what the trained network's own output weights read from an activity, labelled like the target."""
