@@ -364,6 +364,8 @@ def test_what_a_page_cannot_do_is_said_with_its_reason():
         lacking.perturbed(trials(), Pulse(0, 1.0))
     alone = lacking.perturbed(trials(), Pulse(0, 1.0), writings=("textbook",))
     assert tuple(alone) == ("textbook",)
+    with pytest.raises(CortwinError, match="there is no twin 'tuning'; there are textbook, rate, spiking"):
+        lacking.perturbed(trials(), (), writings=("tuning",))
     with pytest.raises(CortwinError, match="lif has no textbook writing"):
         state_of(lif.model())
 

@@ -66,8 +66,18 @@ def test_a_network_of_ones_own_is_read_from_arrays_and_from_a_file(tmp_path, mon
     assert network.alpha == 1  # type: ignore[attr-defined]
 
 
+def test_perturbed_twins_react_alike(capsys):
+    variables: dict[str, object] = {}
+    exec(compile(SCRIPTS[4], "README.md", "exec"), variables)
+    # Elman's twins of 16 neurons per unit are at a distance of some hundredths; these effects are larger.
+    found = [float(number) for number in re.findall(r"'correlation': ([\d.]+)", capsys.readouterr().out)]
+    assert len(found) == 2
+    assert min(found) > 0.9
+    assert set(variables["held"]) == {"textbook", "rate", "spiking"}  # type: ignore[call-overload]
+
+
 def test_every_script_is_one_of_these():
-    assert len(SCRIPTS) == 4
+    assert len(SCRIPTS) == 5
 
 
 def test_the_equations_are_those_of_the_page():

@@ -162,6 +162,8 @@ class Twins:
     ) -> dict[str, xr.Dataset]:
         model, dt = network.model, float(inputs.attrs["dt"])
         for writing in writings:  # before anything runs
+            if writing not in WRITINGS:
+                raise CortwinError(f"there is no twin '{writing}'; there are {', '.join(WRITINGS)}")
             model.recurrence() if writing == "textbook" else model.writing(writing)
         # Drawn for the network as it was.
         arrays: dict[str, Any] = network.parameters._asdict()
