@@ -35,7 +35,7 @@ LAYERS = (
     ("catalogue", "interruption", "parameters", "progress", "results", "sources"),
     ("twins",),
     ("ladder",),
-    ("agreement", "convergence", "dynamics"),
+    ("agreement", "convergence", "differentiation", "dynamics"),
     ("training", "readout"),
     ("simulation",),
     ("cpp", "resources", "xla"),

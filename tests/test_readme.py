@@ -55,6 +55,16 @@ def test_a_network_is_searched_by_scikit_learn(capsys):
     assert "adam" in capsys.readouterr().out
 
 
+def test_conductances_are_found_by_gradients(capsys):
+    (script,) = [script for script in SCRIPTS if "cortwin.differentiate" in script]
+    variables: dict[str, object] = {}
+    exec(compile(script, "README.md", "exec"), variables)
+    # BFGS ends where the gradient, in mV^2 per nS, is below 1e-5; the loss is 1e-2 at the start.
+    assert variables["found"].x == pytest.approx([15, 7], rel=1e-2)  # type: ignore[attr-defined]
+    in_brian2 = variables["trace"].v_.T  # type: ignore[attr-defined]
+    assert in_brian2 == pytest.approx(variables["measured"], abs=2e-5)
+
+
 def test_a_network_of_ones_own_is_read_from_arrays_and_from_a_file(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     variables: dict[str, object] = {}
@@ -77,7 +87,7 @@ def test_perturbed_twins_react_alike(capsys):
 
 
 def test_every_script_is_one_of_these():
-    assert len(SCRIPTS) == 5
+    assert len(SCRIPTS) == 6
 
 
 def test_the_equations_are_those_of_the_page():

@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from xla_networks import rate_network
 
 from cortwin import xla
-from cortwin.xla.surrogate import fast_sigmoid, select, spike, triangular
+from cortwin.xla.surrogate import SURROGATES, fast_sigmoid, select, spike, triangular
 
 KEYS = ("recurrent.w", "cortex.b", "cortex.x", "stimulus.values")
 N_STEPS = 15
@@ -208,13 +208,22 @@ def test_a_spike_carries_the_gradient_through_a_chain():
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 20.0])
-def test_surrogates_have_the_area_and_the_peak_that_they_say(scale):
-    sigmoid, triangle = fast_sigmoid(scale), triangular(scale)
-    area = 2 * quad(lambda d: float(sigmoid(d)), 0, np.inf)[0]
-    assert area == pytest.approx(2, rel=1e-6)
-    assert quad(lambda d: float(triangle(d)), -1 / scale, 1 / scale, points=[0])[0] == pytest.approx(1, rel=1e-6)
-    assert float(sigmoid(0.0)) == float(triangle(0.0)) == scale
-    assert float(triangle(1.01 / scale)) == 0.0
+@pytest.mark.parametrize(
+    ("name", "area"),
+    [("fast_sigmoid", 2), ("triangular", 1), ("arctan", 1), ("gaussian", 1), ("straight_through", None)],
+)
+def test_surrogates_have_the_area_and_the_peak_that_they_say(name, area, scale):
+    derivative = SURROGATES[name](scale)
+    assert float(derivative(jnp.asarray(0.0))) == scale
+    if area is None:
+        assert float(derivative(jnp.asarray(-3.7))) == scale
+        return
+    half = (
+        quad(lambda d: float(derivative(jnp.asarray(d))), 0, 1 / scale)[0]
+        + quad(lambda d: float(derivative(jnp.asarray(d))), 1 / scale, np.inf)[0]
+    )
+    assert 2 * half == pytest.approx(area, rel=1e-6)
+    assert float(derivative(jnp.asarray(-0.3 / scale))) == float(derivative(jnp.asarray(0.3 / scale))) < scale
 
 
 def test_the_spike_is_the_comparison_and_its_derivative_the_surrogate():

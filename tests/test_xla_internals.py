@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 
 import numpy as np
 import pytest
-from brian2 import Network, NeuronGroup, SpikeMonitor, StateMonitor, Synapses, TimedArray, defaultclock, linked_var, ms
+from brian2 import (
+    DEFAULT_FUNCTIONS,
+    Hz,
+    Network,
+    NeuronGroup,
+    PoissonInput,
+    SpikeGeneratorGroup,
+    SpikeMonitor,
+    StateMonitor,
+    Synapses,
+    TimedArray,
+    check_units,
+    defaultclock,
+    linked_var,
+    ms,
+)
 from brian2.codegen.translation import analyse_identifiers, make_statements
 from brian2.core.clocks import Clock
 from brian2.core.variables import ArrayVariable, AuxiliaryVariable, Constant, Subexpression
@@ -170,3 +186,50 @@ def test_compiled_objects_belong_to_the_network(network):
     xla.compile(network)
     assert {obj._network for obj in network.sorted_objects} == {network.id}
     network.run(1 * ms, namespace={})
+
+
+def test_what_stands_behind_subgroups_events_and_input():
+    group = NeuronGroup(
+        4, "dv/dt = -v / (10*ms) : 1", threshold="v > 1", reset="v = 0", events={"crossing": "v > 0.5"}, name="parts"
+    )
+    part = group[1:3]
+    assert part.variables.default_index == "_sub_idx"
+    assert part.variables["v"].owner.name == "parts"
+    np.testing.assert_array_equal(part.variables["_sub_idx"].get_value(), [1, 2])
+    assert {runner.event for runner in group.thresholder.values()} == {"spike", "crossing"}
+    drive = PoissonInput(part, "v", N=7, rate=10 * Hz, weight=0.5)
+    assert re.fullmatch(r"v \+= poissoninput_binomial\w*\(\)\*0\.5", drive.abstract_code)
+    assert (drive.N, float(drive.rate)) == (7, 10.0)
+    source = SpikeGeneratorGroup(2, [1, 0], [2, 1] * ms, period=5 * ms)
+    np.testing.assert_array_equal(source.variables["neuron_index"].get_value(), [0, 1])
+    np.testing.assert_array_equal(source.variables["spike_time"].get_value(), [0.001, 0.002])
+    assert source.variables["period"].get_value().item() == 0.005
+    Network(group, drive, source)
+
+
+def test_event_driven_code_stands_before_the_pathways_own():
+    group = NeuronGroup(2, "v : 1", threshold="v > 1", reset="v = 0", name="ends")
+    synapses = Synapses(group, group, "da/dt = -a / (10*ms) : 1 (event-driven)", on_pre="a += 1", name="traced")
+    synapses.connect()
+    synapses.pre.update_abstract_code(run_namespace={})
+    first, *_, last = synapses.pre.abstract_code.strip().splitlines()
+    assert "(t - lastupdate)" in first
+    assert last == "lastupdate = t"
+    Network(group, synapses)
+
+
+def test_random_functions_are_told_by_these_marks():
+    assert not DEFAULT_FUNCTIONS["rand"].stateless
+    assert not DEFAULT_FUNCTIONS["randn"].stateless
+    assert not DEFAULT_FUNCTIONS["poisson"].stateless
+    random = {name for name, function in DEFAULT_FUNCTIONS.items() if not function.stateless}
+    assert random == {"rand", "randn", "poisson"}
+
+
+def test_the_decorator_of_units_keeps_the_function():
+    @check_units(x=1, result=1)
+    def double(x):
+        return 2 * x
+
+    assert double._orig_func(3) == 6
+    assert double._orig_func is not double

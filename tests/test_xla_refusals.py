@@ -5,22 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from brian2 import (
-    EventMonitor,
     Network,
     NetworkOperation,
     NeuronGroup,
-    PoissonGroup,
-    PoissonInput,
-    PopulationRateMonitor,
     SpikeGeneratorGroup,
-    SpikeMonitor,
     StateMonitor,
     Synapses,
     TimedArray,
     defaultclock,
     device,
     ms,
-    second,
     set_device,
 )
 from xla_networks import rate_network
@@ -42,41 +36,54 @@ def cells(equations="dv/dt = -v / tau : 1", n=3, **keywords):
     return NeuronGroup(n, equations, namespace=namespace, **keywords)
 
 
-def noise():
-    return [cells("dv/dt = -v / tau + xi * tau ** -0.5 : 1")]
+def function(python):
+    def build():
+        from brian2 import Function
+
+        own = Function(python, arg_units=[1], return_unit=1)
+        return [cells("dv/dt = own(v) / tau : 1", namespace={"own": own})]
+
+    return build
 
 
-def synaptic_noise():
-    group = cells()
-    synapses = Synapses(group, group, "dw/dt = xi / second ** 0.5 : 1 (clock-driven)", method="euler", name="syn")
-    synapses.connect()
-    return [group, synapses]
+def branch(x):
+    return x if x > 0 else -x
 
 
-def random_function():
-    return [cells("dv/dt = (rand() - v) / tau : 1")]
-
-
-def random_threshold():
-    return [cells(threshold="rand() < 0.1")]
-
-
-def own_function():
+def random_function_of_ones_own():
     from brian2 import Function
 
-    double = Function(lambda x: 2 * x, arg_units=[1], return_unit=1)
-    return [cells("dv/dt = double(v) / tau : 1", namespace={"double": double})]
+    own = Function(lambda: 0.5, arg_units=[], return_unit=1, stateless=False)
+    return [cells("dv/dt = own() / tau : 1", namespace={"own": own})]
 
 
-def custom_event():
-    return [cells(events={"crossing": "v > 0.5"})]
-
-
-def event_driven():
-    group = cells()
-    synapses = Synapses(group, group, "da/dt = -a / (10 * ms) : 1 (event-driven)", on_pre="a += 1", name="syn")
+def random_sum():
+    group = cells("dv/dt = -v / tau : 1\ng : 1")
+    synapses = Synapses(group, group, "g_post = rand() : 1 (summed)", name="syn")
     synapses.connect()
     return [group, synapses]
+
+
+def recorded_noise():
+    group = cells("dv/dt = -v / tau : 1\nr = rand() : 1")
+    return [group, StateMonitor(group, "r", record=True, name="trace")]
+
+
+def synapses_onto_synapses():
+    group = cells()
+    first = Synapses(group, group, "w : 1", name="first")
+    first.connect()
+    second = Synapses(group, first, on_pre="w_post += 1", name="second")
+    second.connect()
+    return [group, first, second]
+
+
+def two_spikes_in_a_step():
+    return [cells(), SpikeGeneratorGroup(2, [0, 0], [1, 1.04] * ms, name="source")]
+
+
+def period_off_the_grid():
+    return [cells(), SpikeGeneratorGroup(2, [0], [1] * ms, period=1.25 * ms, name="source")]
 
 
 def regularly_through_an_index():
@@ -89,49 +96,6 @@ def regularly_through_an_index():
 
 def network_operation():
     return [cells(), NetworkOperation(lambda: None, name="operation")]
-
-
-def poisson_input():
-    group = cells()
-    return [group, PoissonInput(group, "v", 10, 5 / second, weight=0.1)]
-
-
-def poisson_group():
-    group, source = cells(), PoissonGroup(3, 10 / second, name="source")
-    synapses = Synapses(source, group, on_pre="v_post += 0.1", name="syn")
-    synapses.connect(j="i")
-    return [source, group, synapses]
-
-
-def spike_generator():
-    return [cells(), SpikeGeneratorGroup(2, [0], [1] * ms, name="source")]
-
-
-def rate_monitor():
-    group = cells()
-    return [group, PopulationRateMonitor(group, name="rate")]
-
-
-def subgroup():
-    group = cells()
-    synapses = Synapses(group[:2], group, on_pre="v_post += 0.1", name="syn")
-    synapses.connect()
-    return [group, synapses]
-
-
-def monitored_subgroup():
-    group = cells()
-    return [group, SpikeMonitor(group[:2], name="spikes")]
-
-
-def recorded_at_spikes():
-    group = cells()
-    return [group, SpikeMonitor(group, variables="v", name="spikes")]
-
-
-def recorded_event():
-    group = cells(events={"crossing": "v > 0.5"})
-    return [group, EventMonitor(group, "crossing", name="crossings")]
 
 
 def unconnected():
@@ -192,26 +156,20 @@ def clocks_that_do_not_fit():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (noise, r"cells: the noise 'xi' in 'dv/dt = .*xi"),
-        (synaptic_noise, r"syn: the noise 'xi' in 'dw/dt"),
-        (random_function, r"cells_stateupdater: the function 'rand' in '.*rand\(\).*' is random"),
-        (random_threshold, r"cells_spike_thresholder: the function 'rand' in '_cond = rand\(\) < 0.1' is random"),
         (
-            own_function,
-            r"cells_stateupdater: the function 'double' in '.*double\(v\).*' has no implementation for 'jax'",
+            function(branch),
+            r"cells_stateupdater: the function 'own' in '.*own\(v\).*' cannot run over JAX arrays \(The truth value",
         ),
-        (custom_event, r"cells: the event 'crossing' \('v > 0.5'\)"),
-        (event_driven, r"syn: the event-driven equation 'da/dt = "),
-        (regularly_through_an_index, r"syn_run_regularly: 'v_post \+= 0.125' writes 'v_post' through an index"),
+        (function(np.cumsum), r"the function 'own' in '.*' is no plain Python function"),
+        (function(lambda x: np.zeros((2, 2))), r"the function 'own' in '.*' gives an array of shape \(2, 2\)"),
+        (random_function_of_ones_own, r"the function 'own' in '.*own\(\).*' is random or keeps a state"),
+        (random_sum, r"syn_summed_variable_g_post: the random 'rand\(\)' is not covered here"),
+        (recorded_noise, r"trace: the random 'rand\(\)' is not covered here"),
+        (synapses_onto_synapses, r"second: 'first' is a Synapses, which is not covered here"),
+        (two_spikes_in_a_step, r"source: a neuron spikes more than once in a time step of 0.0001 s"),
+        (period_off_the_grid, r"source: its period of 0.00125 s is not a multiple of dt = 0.0001 s"),
+        (regularly_through_an_index, r"syn_run_regularly: 'v_post \+= 0.125' writes 'v_post' through the index '_post"),
         (network_operation, r"operation: .* does not cover NetworkOperation"),
-        (poisson_input, r"poissoninput: .* does not cover PoissonInput"),
-        (poisson_group, r"source: .* does not cover PoissonGroup"),
-        (spike_generator, r"source: .* does not cover SpikeGeneratorGroup"),
-        (rate_monitor, r"rate: .* does not cover PopulationRateMonitor"),
-        (subgroup, r"'cells_subgroup' is a Subgroup|does not cover Subgroup"),
-        (monitored_subgroup, r"'cells_subgroup\S*' is a Subgroup|does not cover Subgroup"),
-        (recorded_at_spikes, r"spikes: recording 'v' at spikes"),
-        (recorded_event, r"the event 'crossing'"),
         (unconnected, r"syn: has no synapses yet"),
         (unlinked, r"cells: 'x' is declared as linked"),
         (synapse("v_post = 0.5"), r"syn_pre: 'v_post = 0.5' is not covered"),

@@ -3,7 +3,8 @@
 A network is written three times, as the textbook recurrence, as a rate population and as a spiking population. The two
 biological writings are Brian2 equations, compiled to C++ for simulation and to XLA for gradients.
 
-`from_pytorch`, `from_keras` and `from_npz` give a network of your own its twins.
+`from_pytorch`, `from_keras` and `from_npz` give a network of your own its twins. `differentiate` makes a network
+that was written in plain Brian2 a differentiable function.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any
 __version__ = version("cortwin")
 
 # Public names that stand elsewhere: found when they are asked for, so that `import cortwin` imports no engine.
-ELSEWHERE = dict.fromkeys(("Imported", "from_keras", "from_npz", "from_pytorch"), "cortwin.exchange")
+ELSEWHERE = dict.fromkeys(("Imported", "from_keras", "from_npz", "from_pytorch"), "cortwin.exchange") | {
+    "differentiate": "cortwin.differentiation"
+}
 
 
 def __getattr__(name: str) -> Any:

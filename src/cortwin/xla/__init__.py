@@ -19,3 +19,4 @@ from cortwin.xla.program import Program as Program  # noqa: E402
 from cortwin.xla.registry import Operation as Operation  # noqa: E402
 from cortwin.xla.registry import translates as translates  # noqa: E402
 from cortwin.xla.surrogate import SURROGATES as SURROGATES  # noqa: E402
+from cortwin.xla.surrogate import Derivative as Derivative  # noqa: E402

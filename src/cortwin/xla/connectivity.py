@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cortwin.xla.events import size_of_owner
 from cortwin.xla.indexing import sum_at, take
 
 PRE, POST = "pre", "post"
@@ -81,6 +82,6 @@ class Connectivity:
 
 
 def connectivity_of(synapses: Any) -> Connectivity:
-    """Return the connectivity of a Brian2 Synapses object between two NeuronGroups."""
+    """Return the connectivity of a Synapses object, over all neurons of the groups that subgroups are part of."""
     pre, post = (synapses.variables[name].get_value() for name in ("_synaptic_pre", "_synaptic_post"))
-    return Connectivity(np.array(pre), np.array(post), len(synapses.source), len(synapses.target))
+    return Connectivity(np.array(pre), np.array(post), size_of_owner(synapses.source), size_of_owner(synapses.target))

@@ -25,6 +25,7 @@ from brian2.units.fundamentalunits import DimensionMismatchError
 from cortwin.errors import CortwinError
 from cortwin.xla.expressions import Evaluator, names_in, parse
 from cortwin.xla.indexing import take
+from cortwin.xla.randomness import CallsToDraws, Draw, sampler_of
 from cortwin.xla.timedarray import TimedArrayFunction
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class Block:
     variables : name -> Brian2 variable
     indices : name -> name of the index with which the name is read
     functions : name -> function over `jax.numpy`
+    draws : name that stands for random numbers -> the place that draws them
+    parameters : name of a constant around the code -> its key, if it is a parameter of the program
     conditions : name -> name of the variable without which it must not be written (``unless refractory``)
     """
 
@@ -109,10 +112,18 @@ class Block:
             raise CortwinError(f"{self.owner}: {message}") from error
 
         self.indices: dict[str, str] = dict(group.variables.indices) | (dict(own.indices) if own is not None else {})
+        self._default_index: str = group.variables.default_index
         self.lines = [
             Line(statement.var, statement.op, parse(str(statement.expr)), bool(statement.scalar))
             for statement in [*scalar_statements, *vector_statements]
         ]
+        self.parameters = {
+            name: key
+            for name, variable in self.variables.items()
+            if isinstance(variable, Constant) and (key := compilation.parameter(group.name, name, variable)) is not None
+        }
+        self.draws: dict[str, Draw] = {}
+        self._find_draws(runner, compilation)
         self.conditions: dict[str, str] = {}
         self._add_conditions(override)
         # The index arrays are read like any other variable.
@@ -123,10 +134,26 @@ class Block:
         self.functions = {
             name: compilation.function(name, variable, runner, code)
             for name, variable in self.variables.items()
-            if isinstance(variable, Function)
+            if isinstance(variable, Function) and sampler_of(name, variable, runner) is None
         }
         for variable in self.variables.values():
             compilation.note(variable)
+
+    def _find_draws(self, runner: Any, compilation: Compilation) -> None:
+        samplers = {
+            name: sampler
+            for name, variable in self.variables.items()
+            if isinstance(variable, Function) and (sampler := sampler_of(name, variable, runner)) is not None
+        }
+
+        def draw(function: str, arguments: tuple[ast.expr, ...]) -> str:
+            name = f"_draw_{len(self.draws)}"
+            self.draws[name] = compilation.draw(runner, function, samplers[function], arguments)
+            return name
+
+        if samplers:
+            replace = CallsToDraws(set(samplers), draw)
+            self.lines = [Line(line.name, line.op, replace.visit(line.node), line.scalar) for line in self.lines]
 
     def _add_conditions(self, override: tuple[str, ...]) -> None:
         conditional = {
@@ -154,7 +181,7 @@ class Block:
         variable = self.variables.get(name)
         if not isinstance(variable, ArrayVariable):
             return SHARED
-        return SHARED if variable.scalar else self.indices.get(name, ELEMENT)
+        return SHARED if variable.scalar else self.indices.get(name, self._default_index)
 
     def is_array(self, name: str) -> bool:
         """Whether a name stands for an array of the network."""
@@ -171,6 +198,14 @@ class Block:
     def writes_variable(self, line: Line) -> bool:
         """Whether a statement writes a variable of the network, not a temporary name."""
         return self.is_array(line.name) and line.op != ":="
+
+    def is_one_to_one(self, name: str) -> bool:
+        """Whether no two elements write the same entry of a variable."""
+        index = self.index_of(name)
+        if index in (ELEMENT, SHARED):
+            return True
+        positions = self.variables[index]
+        return is_structure(positions) and len(np.unique(positions.get_value())) == len(positions.get_value())
 
     def writes(self) -> frozenset[str]:
         """Return the keys of the variables that the code writes."""
@@ -253,7 +288,13 @@ class Execution:
         """Return the value of a name for every element of the block."""
         if name in self.local:
             return self.local[name]
+        if name in self.block.draws:
+            draw = self.block.draws[name]
+            self.local[name] = draw(self.values, tuple(self.value(argument) for argument in draw.arguments))
+            return self.local[name]
         variable = self.block.variables[name]
+        if name in self.block.parameters:
+            return self.values[self.block.parameters[name]]
         if isinstance(variable, Constant):
             return variable.get_value()
         if isinstance(variable, ArrayVariable):
@@ -290,7 +331,13 @@ class Execution:
 
     def written(self) -> dict[str, jax.Array]:
         """Return the new values of the variables that the block writes, by key."""
-        return {self.block.key(name): self.local[name] for name in self.block.assigned()}
+        changed = {}
+        for name in self.block.assigned():
+            index, new = self.block.index_of(name), self.local[name]
+            if index not in (ELEMENT, SHARED):
+                new = self.array(name).at[self.array(index)].set(new, unique_indices=True)
+            changed[self.block.key(name)] = new
+        return changed
 
 
 def as_stored(value: Any, variable: Any) -> jax.Array:

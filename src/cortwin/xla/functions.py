@@ -1,7 +1,8 @@
 """Brian2's functions over `jax.numpy`.
 
-A function of the user's is covered when it carries an implementation for the target ``"jax"``
-(``f.implementations.add_implementation("jax", jax_function)``), Brian2's own way to add a language.
+A function of the user's runs by its implementation for the target ``"jax"``, if it carries one
+(``f.implementations.add_implementation("jax", jax_function)``, Brian2's own way to add a language), and otherwise by
+its Python code.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any
 
 import jax.numpy as jnp
 from brian2.core.functions import DEFAULT_FUNCTIONS, Function
+
+from cortwin.xla.python_functions import NotTraceable, over_jax
 
 
 def _to_int32(value):
@@ -57,11 +60,19 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def jax_function(name: str, function: Function) -> Callable[..., Any] | None:
-    """Return the JAX version of a Brian2 function, or None if there is none."""
+def jax_function(name: str, function: Function) -> Callable[..., Any]:
+    """Return the JAX version of a Brian2 function.
+
+    Raises
+    ------
+    NotTraceable
+        With the reason, if there is none.
+    """
+    if not function.stateless:
+        raise NotTraceable("is random or keeps a state")
     if function is DEFAULT_FUNCTIONS.get(name):
-        return FUNCTIONS.get(name)
+        return FUNCTIONS[name]
     try:
         return function.implementations["jax"].get_code(None)
     except KeyError:
-        return None
+        return over_jax(function, FUNCTIONS)

@@ -6,15 +6,15 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from brian2.monitors.ratemonitor import PopulationRateMonitor
 from brian2.monitors.spikemonitor import EventMonitor, SpikeMonitor
 from brian2.monitors.statemonitor import StateMonitor
 
-from cortwin.errors import CortwinError
 from cortwin.xla.compiler import Compilation
 from cortwin.xla.environment import Block, Elements, Execution, as_stored
-from cortwin.xla.groups import require_neuron_group
+from cortwin.xla.events import events_key, neurons_of
+from cortwin.xla.groups import require_neurons
 from cortwin.xla.registry import RASTER, Operation, Values, translates
-from cortwin.xla.threshold import spikes_key
 
 
 @translates(StateMonitor)
@@ -37,16 +37,33 @@ def state_monitor(monitor: StateMonitor, compilation: Compilation) -> Operation:
 
 
 @translates(SpikeMonitor, EventMonitor)
-def spike_monitor(monitor: EventMonitor, compilation: Compilation) -> Operation:
-    """Keep the spikes of every step, ``"monitor.raster"``."""
-    require_neuron_group(monitor.source, monitor.name)
-    if monitor.event != "spike":
-        raise CortwinError(f"{monitor.name}: the event '{monitor.event}' is not covered; only 'spike' is")
-    if further := sorted(set(monitor.record_variables) - {"i", "t"}):
-        raise CortwinError(f"{monitor.name}: recording '{further[0]}' at spikes is not covered; use a StateMonitor")
-    spikes = spikes_key(monitor.source)
+def event_monitor(monitor: EventMonitor, compilation: Compilation) -> Operation:
+    """Keep the events of every step, ``"monitor.raster"``, and other variables than i and t at every step."""
+    require_neurons(monitor.source, monitor.name)
+    events, neurons = events_key(monitor.source, monitor.event), neurons_of(monitor.source)
+    further = sorted(set(monitor.record_variables) - {"i", "t"})
+    block = Block(monitor, "\n".join(f"_to_record_{name} = _source_{name}" for name in further), compilation)
+    layout = Elements(np.arange(neurons.start, neurons.stop))
 
     def record(values: Values) -> dict[str, Any]:
-        return {f"{monitor.name}.{RASTER}": values[spikes]}
+        kept = {f"{monitor.name}.{RASTER}": values[events][neurons]}
+        if further:
+            local = Execution(block, values, layout).run().local
+            for name in further:
+                value = as_stored(local[f"_to_record_{name}"], monitor.variables[name])
+                kept[f"{monitor.name}.{name}"] = jnp.broadcast_to(value, (neurons.stop - neurons.start,))
+        return kept
+
+    return Operation(monitor.name, monitor.clock, record=record)
+
+
+@translates(PopulationRateMonitor)
+def rate_monitor(monitor: PopulationRateMonitor, compilation: Compilation) -> Operation:
+    """Keep the share of neurons that spike, per second, ``"monitor.rate"``; gradients pass through it."""
+    require_neurons(monitor.source, monitor.name)
+    spikes, neurons = events_key(monitor.source), neurons_of(monitor.source)
+
+    def record(values: Values) -> dict[str, Any]:
+        return {f"{monitor.name}.rate": values[spikes][neurons].mean() / monitor.clock.dt_}
 
     return Operation(monitor.name, monitor.clock, record=record)

@@ -21,6 +21,8 @@ from brian2.core.network import Network
 
 from cortwin.errors import CortwinError, RunFailed
 from cortwin.xla.environment import key_of
+from cortwin.xla.origins import Origins
+from cortwin.xla.randomness import KEY, Draw
 from cortwin.xla.registry import RASTER, Operation, Values
 
 #: Brian2's own tolerance for a time to lie on a clock's grid, in units of dt (`Clock.epsilon_dt`)
@@ -34,6 +36,8 @@ class Program:
     ----------
     state : ``"object.variable"`` -> array; initial values and parameters, and the samples of each TimedArray
     dt : length of a tick in seconds
+    draws : name -> `Draw`: where random numbers are drawn
+    origins : where the entries of `state` come from
     network : the Brian2 objects that it was made from, kept alive because Brian2 refers to many of them weakly
     """
 
@@ -43,10 +47,14 @@ class Program:
         operations: Sequence[Operation],
         state: Mapping[str, np.ndarray],
         growing: frozenset[str] = frozenset(),
+        draws: Sequence[Draw] = (),
+        origins: Origins | None = None,
     ):
         self.network = network
         self.operations = tuple(operations)
         self.state = dict(state)
+        self.draws = {draw.name: draw for draw in draws}
+        self.origins = origins or Origins()
         self._growing = growing
         self._clocks = {operation.clock.name: operation.clock for operation in self.operations}
         if not self._clocks:
@@ -72,6 +80,7 @@ class Program:
         values: Mapping[str, Any] | None = None,
         n_steps: int = 1,
         *,
+        key: jax.Array | None = None,
         differentiable: bool = True,
         checkpoint: bool = False,
     ) -> dict[str, jax.Array]:
@@ -81,9 +90,10 @@ class Program:
         ----------
         values : what replaces entries of `state`, by the same names; arrays or tracers
         n_steps : number of ticks, a Python int
+        key : what random numbers are drawn from, of `jax.random.key`; not needed for draws that `values` hands in
         differentiable : False makes rasters boolean, an eighth of the memory
-        checkpoint : for gradients of long runs with a coarse monitor: keep the state at the monitor's ticks only, and
-            run the ticks between once more on the way back
+        checkpoint : for gradients of long runs: keep the state at every sqrt(n)-th frame of ticks only, and run what
+            is between once more on the way back, so that memory grows with the square root of the time
 
         Returns
         -------
@@ -94,17 +104,20 @@ class Program:
         Raises
         ------
         CortwinError
-            If a name is unknown or a shape is wrong.
+            If a name is unknown, a shape is wrong, or there are random numbers to draw and no key.
         """
-        return self._simulate(dict(values or {}), n_steps, differentiable, checkpoint)
+        return self._simulate(dict(values or {}), n_steps, key, differentiable, checkpoint)
 
-    def run(self, duration: float, values: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self, duration: float, values: Mapping[str, Any] | None = None, *, key: int | jax.Array | None = None
+    ) -> dict[str, np.ndarray]:
         """Run for a time in seconds; compiled once per duration and set of replaced names.
 
         Parameters
         ----------
         duration : seconds, a multiple of `dt`
-        values : what replaces entries of `state`
+        values : what replaces entries of `state`, and draws by name, (n_steps, n_elements)
+        key : a seed, or a key of `jax.random.key`, for the random numbers that are not handed in
 
         Returns
         -------
@@ -113,29 +126,44 @@ class Program:
         Raises
         ------
         CortwinError
-            If the duration is off the grid, a name is unknown, a shape is wrong or a given number is not finite.
+            If the duration is off the grid, a name is unknown, a shape is wrong, a given number is not finite, or
+            there are random numbers to draw and no key.
         RunFailed
             If a state is not finite at the end, or a record at any time.
         """
         n_steps = round(float(duration) / self.dt)
         if n_steps < 0 or abs(float(duration) / self.dt - n_steps) > GRID_TOLERANCE:
             raise CortwinError(f"the duration of {float(duration):g} s is not a multiple of dt = {self.dt:g} s")
-        for key, value in (values or {}).items():
+        for name, value in (values or {}).items():
             if not np.isfinite(np.asarray(value, dtype=np.float64)).all():
-                raise CortwinError(f"{key}: a given value is not finite")
-        results = {key: np.asarray(value) for key, value in self._compiled(dict(values or {}), n_steps).items()}
-        for key, value in results.items():
+                raise CortwinError(f"{name}: a given value is not finite")
+        key = jax.random.key(key) if isinstance(key, int) else key
+        found = self._compiled(dict(values or {}), n_steps, key)
+        results = {name: np.asarray(value) for name, value in found.items()}
+        for name, value in results.items():
             if not np.isfinite(value).all():
                 first = tuple(int(k) for k in np.argwhere(~np.isfinite(value))[0])
                 raise RunFailed(
-                    f"{key}: {np.count_nonzero(~np.isfinite(value))} of {value.size} numbers are not finite, the first "
-                    f"at {first}; try a smaller dt or smaller weights"
+                    f"{name}: {np.count_nonzero(~np.isfinite(value))} of {value.size} numbers are not finite, the "
+                    f"first at {first}; try a smaller dt or smaller weights"
                 )
         return results
 
+    def _drawn(self, values: Mapping[str, Any], n_steps: int, key: jax.Array | None) -> dict[str, jax.Array]:
+        """Return the draws that are handed in, and the key for the others."""
+        found = {name: jnp.asarray(values[name]) for name in self.draws if name in values}
+        for name, given in found.items():
+            expected = (-(-n_steps // self._period[self.draws[name].clock.name]), self.draws[name].size)
+            if given.shape != expected:
+                raise CortwinError(f"{name}: expected draws of shape {expected}, (step, element), got {given.shape}")
+        missing = [name for name in self.draws if name not in found]
+        if missing and key is None:
+            raise CortwinError(f"the network draws {', '.join(missing)}: give a key, or the draws by these names")
+        return found | ({KEY: key} if missing and key is not None else {})
+
     def _complete(self, values: Mapping[str, Any]) -> dict[str, jax.Array]:
         for key in values:
-            if key not in self.state:
+            if key not in self.state and key not in self.draws:
                 near = difflib.get_close_matches(key, self.state, n=1)
                 hint = f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(sorted(self.state))}"
                 raise CortwinError(f"the network has no value '{key}'{hint}")
@@ -153,9 +181,15 @@ class Program:
         return complete
 
     def _simulate(
-        self, values: Mapping[str, Any], n_steps: int, differentiable: bool, checkpoint: bool = False
+        self,
+        values: Mapping[str, Any],
+        n_steps: int,
+        key: jax.Array | None,
+        differentiable: bool,
+        checkpoint: bool = False,
     ) -> dict[str, jax.Array]:
         constants = self._complete(values) | {key: jnp.asarray(value) for key, value in self._hidden.items()}
+        constants |= self._drawn(values, n_steps, key)
         carry = {key: constants.pop(key) for key in self._written}
         for operation in self.operations:
             if operation.invariants is not None:
@@ -172,8 +206,7 @@ class Program:
             carry, later = jax.lax.scan(lambda carry, tick_index: tick(carry, tick_index, False), carry, others)
             return carry, (first, later)
 
-        whole_frame = jax.checkpoint(frame, prevent_cse=False) if checkpoint else frame
-        carry, (first, later) = jax.lax.scan(whole_frame, carry, jnp.arange(n_frames))
+        carry, (first, later) = _scan(frame, carry, n_frames, checkpoint)
         records = _in_time(first, later)
         if rest:
             carry, frame_records = frame(carry, jnp.asarray(n_frames), rest)
@@ -237,6 +270,32 @@ def _when_due(
     if period in (1, frame):
         return step(values)
     return jax.lax.cond(index % period == 0, lambda: step(values), lambda: {key: values[key] for key in writes})
+
+
+def _scan(frame: Callable[..., Any], carry: Any, n_frames: int, checkpoint: bool) -> Any:
+    """Scan over frames; with checkpoints in blocks, each of which is run once more on the way back.
+
+    Two levels: of n frames sqrt(n) states are kept between blocks, and while a block is run again as many of its own.
+    """
+    size = math.isqrt(n_frames)
+    if not checkpoint or size < 2:
+        return jax.lax.scan(
+            jax.checkpoint(frame, prevent_cse=False) if checkpoint else frame, carry, jnp.arange(n_frames)
+        )
+
+    inner = jax.checkpoint(frame, prevent_cse=False)
+
+    def block(carry, start):
+        return jax.lax.scan(inner, carry, start + jnp.arange(size))
+
+    whole = n_frames // size * size
+    outer = jax.checkpoint(block, prevent_cse=False)
+    carry, records = jax.lax.scan(outer, carry, jnp.arange(0, whole, size))
+    records = jax.tree.map(lambda kept: kept.reshape(whole, *kept.shape[2:]), records)
+    if whole < n_frames:
+        carry, rest = jax.lax.scan(inner, carry, jnp.arange(whole, n_frames))
+        records = jax.tree.map(lambda before, after: jnp.concatenate([before, after]), records, rest)
+    return carry, records
 
 
 def _in_time(first: Any, later: Any) -> Any:

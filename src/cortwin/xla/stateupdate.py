@@ -1,4 +1,4 @@
-"""What runs for every element at every step: updates of the differential equations, and ``run_regularly``."""
+"""What runs for every element at every step: updates of the equations, ``run_regularly``, and Poisson input."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from typing import Any
 
 from brian2.groups.group import CodeRunner
 from brian2.groups.neurongroup import StateUpdater, SubexpressionUpdater
+from brian2.input.poissoninput import PoissonInput
 from brian2.synapses.synapses import StateUpdater as SynapticStateUpdater
 
 from cortwin.errors import CortwinError
 from cortwin.xla.compiler import Compilation
-from cortwin.xla.environment import ELEMENT, SHARED, Block, Execution
+from cortwin.xla.environment import Block, Execution
 from cortwin.xla.registry import Operation, Values, translates
 
 
-@translates(StateUpdater, SynapticStateUpdater, SubexpressionUpdater, CodeRunner)
+@translates(StateUpdater, SynapticStateUpdater, SubexpressionUpdater, CodeRunner, PoissonInput)
 def state_updater(updater: Any, compilation: Compilation) -> Operation | None:
     """Run the update of every element of the group, all statements in order."""
     code = updated_code(updater, compilation)
@@ -22,8 +23,11 @@ def state_updater(updater: Any, compilation: Compilation) -> Operation | None:
         return None
     block = Block(updater, code, compilation)
     for line in block.lines:
-        if block.writes_variable(line) and block.index_of(line.name) not in (ELEMENT, SHARED):
-            raise CortwinError(f"{updater.name}: '{line}' writes '{line.name}' through an index, which is not covered")
+        if block.writes_variable(line) and not block.is_one_to_one(line.name):
+            raise CortwinError(
+                f"{updater.name}: '{line}' writes '{line.name}' through the index '{block.index_of(line.name)}', which "
+                "is not covered where two elements write the same entry"
+            )
 
     def step(values: Values) -> dict[str, Any]:
         return Execution(block, values).run().written()

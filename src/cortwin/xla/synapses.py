@@ -13,12 +13,12 @@ from cortwin.xla.compiler import Compilation
 from cortwin.xla.connectivity import POST, PRE, Connectivity, connectivity_of
 from cortwin.xla.delays import Delay
 from cortwin.xla.environment import ELEMENT, Block, Execution, as_stored, key_of
+from cortwin.xla.events import events_key
 from cortwin.xla.expressions import names_in
 from cortwin.xla.registry import Operation, Values, translates
 from cortwin.xla.stateupdate import updated_code
 from cortwin.xla.sums import SynapticSum, without_temporaries
 from cortwin.xla.surrogate import select
-from cortwin.xla.threshold import spikes_key
 
 #: Name of the arriving spikes, 0 or 1, beside the names of the code
 EVENT = "_event"
@@ -29,9 +29,7 @@ _SIDES = {"_presynaptic_idx": PRE, "_postsynaptic_idx": POST}
 
 @translates(SynapticPathway)
 def pathway(runner: SynapticPathway, compilation: Compilation) -> Operation:
-    """Queue this step's spikes, then run the code for the synapses at which a spike arrives now."""
-    if runner.event != "spike":
-        raise CortwinError(f"{runner.name}: the event '{runner.event}' is not covered; only 'spike' is")
+    """Queue this step's spikes, or other events, then run the code for the synapses at which one arrives now."""
     connectivity = connectivity_of(runner.synapses)
     block = Block(runner, updated_code(runner, compilation), compilation)
     _require_any_order(block)
@@ -43,7 +41,7 @@ def pathway(runner: SynapticPathway, compilation: Compilation) -> Operation:
         connectivity.sizes[runner.prepost],
     )
     deliver = _delivery(block, connectivity, runner.prepost if delay.is_homogeneous else "synapse", compilation)
-    spikes, timestep = spikes_key(runner.source), key_of(runner.clock.variables["timestep"])
+    spikes, timestep = events_key(runner.source, runner.event), key_of(runner.clock.variables["timestep"])
 
     def step(values: Values) -> dict[str, Any]:
         ring, arriving = delay.push(values, values[spikes], values[timestep])
@@ -79,7 +77,7 @@ def _require_any_order(block: Block) -> None:
 def _delivery(
     block: Block, connectivity: Connectivity, event_side: str, compilation: Compilation
 ) -> AddingDelivery | GeneralDelivery:
-    plain = without_temporaries(block)
+    plain = None if block.draws else without_temporaries(block)
     if plain is not None and all(block.index_of(line.name) != ELEMENT for line, _ in plain[1]):
         return AddingDelivery(block, connectivity, event_side, plain[1])
     return GeneralDelivery(block, connectivity, event_side, compilation.through_reset)

@@ -11,15 +11,11 @@ from brian2.groups.neurongroup import Thresholder
 
 from cortwin.xla.compiler import Compilation
 from cortwin.xla.environment import Block, Execution, key_of
+from cortwin.xla.events import events_key
 from cortwin.xla.expressions import Evaluator
 from cortwin.xla.registry import Operation, Values, translates
 from cortwin.xla.stateupdate import updated_code
 from cortwin.xla.surrogate import Derivative, spike
-
-
-def spikes_key(group: Any) -> str:
-    """Return the key of a group's spikes in this step: (n,) float array of 0 and 1."""
-    return f"{group.name}._spikes"
 
 
 class SpikeEvaluator(Evaluator):
@@ -51,10 +47,10 @@ class SpikeEvaluator(Evaluator):
 
 @translates(Thresholder)
 def thresholder(runner: Any, compilation: Compilation) -> Operation:
-    """Find the spikes of this step; they make their neurons refractory, if the group has refractoriness."""
+    """Find the events of this step; spikes make their neurons refractory, if the group has refractoriness."""
     block = Block(runner, updated_code(runner, compilation), compilation)
     group, clock = runner.group, runner.clock
-    spikes = spikes_key(group)
+    spikes = events_key(group, runner.event)
     n_neurons = len(group)
     evaluator = type("SpikeEvaluator", (SpikeEvaluator,), {"derivative": staticmethod(compilation.surrogate)})
     refractory = runner.template_kwds["_uses_refractory"]
