@@ -636,3 +636,20 @@ def test_figures_import_no_engine_and_no_window():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "cortwin.figures" in loaded
     assert not {"brian2", "jax", "matplotlib.pyplot"} & set(loaded)
+
+
+def test_outputs_are_drawn_where_their_steps_end():
+    def y(values, dt):
+        return activity(np.asarray(values, dtype=float)[None, :, None], dt=dt, last="output")
+
+    columns = {
+        "as it came": {"rate": y([1, 2], 0.1)},
+        "fine-tuned": {"target": y([1, 2], 0.05), "rate": y([0, 2], 0.05), "spiking": y([1, 3], 0.05)},
+    }
+    figure = figures.output_traces(columns, outputs=[0])
+    left, right = figure.axes
+    assert (left.get_title(), right.get_title()) == ("as it came", "fine-tuned")
+    assert [line.get_xydata().tolist() for line in left.lines] == [[[0.1, 1], [0.2, 2]]]
+    assert len(right.lines) == 3
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["target", "rate", "spiking"]
+    assert "no output to draw" in str([text.get_text() for text in figures.output_traces({}, outputs=[]).axes[0].texts])

@@ -20,6 +20,7 @@ from cortwin.cli import (  # noqa: F401 - each registers its commands
     run,
     summary,
     sweep,
+    twin,
 )
 from cortwin.cli.app import BAD_INPUT, FAILURE, Call, app
 from cortwin.cli.output import discard_output, prepare_streams, say_error

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "run",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
 )
-def _run(
+def run(
     context: typer.Context,
     name: Annotated[
         str, typer.Argument(metavar="NAME|./SCRIPT.py", help="Experiment by name, or your own script.")
@@ -59,7 +59,7 @@ def _run(
     from cortwin.parameters import resolve
     from cortwin.run_directory import destination
 
-    run = Run(
+    job = Run(
         seed=whole(seed, "--seed", 0),
         quick=quick,
         engine=engine,
@@ -74,16 +74,16 @@ def _run(
         return
     given = given_values(settings or [], context.args, experiment)
     values = resolve(experiment.declared, given, quick=quick)
-    run.record("threads", threads_in_words(call.threads_fixed))
-    target = destination(Path(out) if out else None, f"{experiment.name}-seed{run.seed}{'-quick' if quick else ''}")
+    job.record("threads", threads_in_words(call.threads_fixed))
+    target = destination(Path(out) if out else None, f"{experiment.name}-seed{job.seed}{'-quick' if quick else ''}")
     if limit is not None:
         call.guard.stop_after(limit)
-    place = execute(experiment, values, run, target, command=call.command, guard=call.guard)
+    place = execute(experiment, values, job, target, command=call.command, guard=call.guard)
     if target.chosen and place != target.path:
         say(f"note: {target.path} was taken by another run meanwhile", sys.stderr)
-    for warning in run.records.get("warnings", []):
+    for warning in job.records.get("warnings", []):
         say(f"note: {warning}", sys.stderr)
-    say(f"{shown(place)}: done in {run.timings['total']:.1f} s; open {shlex.quote(shown(place / 'report.html'))}")
+    say(f"{shown(place)}: done in {job.timings['total']:.1f} s; open {shlex.quote(shown(place / 'report.html'))}")
 
 
 def _help_without_experiment(context: typer.Context) -> None:

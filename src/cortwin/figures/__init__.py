@@ -25,6 +25,7 @@ from cortwin.figures.ladder import QUESTION as QUESTION
 from cortwin.figures.ladder import ladder_rungs as ladder_rungs
 from cortwin.figures.ladder import neurons_per_unit as neurons_per_unit
 from cortwin.figures.outcomes import outcomes as outcomes
+from cortwin.figures.outputs import output_traces as output_traces
 from cortwin.figures.over_runs import Panel as Panel
 from cortwin.figures.over_runs import panels_over_runs as panels_over_runs
 from cortwin.figures.over_runs import values_over_runs as values_over_runs
