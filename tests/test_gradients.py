@@ -86,11 +86,14 @@ def test_jacobians_multiply_to_what_backpropagation_finds():
 
 @pytest.mark.slow
 def test_a_large_random_network_is_as_chaotic_as_theory_says(gradients):
-    """N = 2000, g = 1.5: exponent 0.0468 / tau to 10 %, mean square 0.748 to 6 %; N = 1000: radius to 4 %."""
+    """N = 2000, g = 1.5: exponent 0.0468 / tau to 10 %, mean square 0.748 to 6 %; N = 1000: radius to 4 %.
+
+    Exponents of networks of 2000 units scatter by 0.004 (s.d.): two standard errors of the mean of three come on top.
+    """
     small = {
         name: value for name, value in SMALL.items() if name not in ("size", "matrix", "length", "copies", "draws")
     }
     metrics = gradients.compute(Run(show=False), resolve(gradients.declared, small, quick=False)).metrics
-    assert metrics["gradients.random.exponent"] == pytest.approx(0.0468, rel=0.1)
+    assert metrics["gradients.random.exponent"] == pytest.approx(0.0468, abs=0.00468 + 2 * 0.004 / np.sqrt(3))
     assert metrics["gradients.random.variance"] == pytest.approx(0.748, rel=0.06)
     assert metrics["gradients.random.radius"] == pytest.approx(1.5, rel=0.04)

@@ -13,6 +13,9 @@ from cortwin.figures.effects import agreement_of_effects as agreement_of_effects
 from cortwin.figures.effects import effects_side_by_side as effects_side_by_side
 from cortwin.figures.equations import typeset_page as typeset_page
 from cortwin.figures.expressions import to_mathtext as to_mathtext
+from cortwin.figures.fixed_points import growth_rates as growth_rates
+from cortwin.figures.fixed_points import held_bits as held_bits
+from cortwin.figures.fixed_points import state_space as state_space
 from cortwin.figures.forecasts import errors_by_horizon as errors_by_horizon
 from cortwin.figures.forecasts import forecast_errors as forecast_errors
 from cortwin.figures.forecasts import free_runs as free_runs

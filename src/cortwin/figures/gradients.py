@@ -145,11 +145,14 @@ def lyapunov_exponents(
     for axes, letter in zip((left, middle, right), "abc", strict=True):
         panel_letter(axes, letter)
         axes.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
-    for colour, (name, values) in zip(shades(len(spectra)), spectra.items(), strict=True):
+    for colour, values in zip(shades(len(spectra)), spectra.values(), strict=True):
         exponents = np.asarray(values, dtype=np.float64)
         left.plot((np.arange(exponents.size) + 0.5) / exponents.size, exponents, color=colour)
+    low, high = left.get_ylim()
+    ends = spread([float(np.asarray(values)[-1]) for values in spectra.values()], 0.05 * (high - low))
+    for colour, name, place in zip(shades(len(spectra)), spectra, ends, strict=True):
         left.annotate(
-            name, (1, exponents[-1]), xycoords=left.get_yaxis_transform(), xytext=(3, 0), textcoords="offset points",
+            name, (1, place), xycoords=left.get_yaxis_transform(), xytext=(3, 0), textcoords="offset points",
             color=colour, va="center", annotation_clip=False,
         )  # fmt: skip
     left.set_title("whole spectra", loc="left")
@@ -173,8 +176,8 @@ def lyapunov_exponents(
     right.plot(time, so_far.mean(axis=1), color=colour_of("rate"), linewidth=1.2)
     right.axhline(theory, color=SOFT, linewidth=0.8, linestyle=(0, (4, 2)))
     right.annotate(
-        "theory", (1, theory), xycoords=right.get_yaxis_transform(), xytext=(-2, 2), textcoords="offset points",
-        ha="right", va="bottom", color=SOFT,
+        "theory", (1, theory), xycoords=right.get_yaxis_transform(), xytext=(3, 0), textcoords="offset points",
+        ha="left", va="center", color=SOFT, annotation_clip=False,
     )  # fmt: skip
     right.set_ylim(bottom=min(0.0, float(so_far.min())))
     right.set_title(f"{sizes[1]} units, mean so far", loc="left")
