@@ -411,6 +411,13 @@ DRAWINGS = {
     ),
     "horizon": lambda: figures.errors_by_horizon({"one": {"linear": LOSS, "reservoir, rate": 1e3 * LOSS}}),
     "memory": lambda: figures.memory_curves({"cycle": LOSS, "reservoir, textbook": 1 - LOSS}),
+    "lengths": lambda: figures.errors_over_length(
+        {"adding": {"gru": {50: 0.001, 200: 0.1}, "elman": {50: 0.1, 200: 0.2}}}, {"adding": {50: 1 / 6, 200: 1 / 6}}
+    ),
+    "held": lambda: figures.held_values(
+        {name: {"rate": LOSS[:, None], "spiking": 0.9 * LOSS[:, None]} for name in "abcde"},
+        dict.fromkeys("abcde", LOSS[:, None]), 0.1,
+    ),
     "page": lambda: typeset_page(TEXTS, ("textbook", "spiking")),
 }  # fmt: skip
 
@@ -493,6 +500,8 @@ UNDRAWABLE = {
     "nothing was forecast": lambda: figures.forecast_errors({}),
     "nothing ran freely": lambda: figures.free_runs([1.0, 2.0], [3.0], {}),
     "nothing ran for long": lambda: figures.errors_by_horizon({}),
+    "nothing was learned": lambda: figures.errors_over_length({}, {}),
+    "nothing was held": lambda: figures.held_values({}, {}, 0.1),
     "nothing remembers": lambda: figures.memory_curves({}),
     "no equations": lambda: typeset_page({"name": "empty"}),
 }

@@ -36,6 +36,7 @@ from cortwin.analysis.forecast_errors import nmse as nmse
 from cortwin.analysis.grids import resample as resample
 from cortwin.analysis.grids import smooth as smooth
 from cortwin.analysis.grids import time_window as time_window
+from cortwin.analysis.holding_time import holding_time as holding_time
 from cortwin.analysis.intervals import COVERAGE as COVERAGE
 from cortwin.analysis.intervals import Paired as Paired
 from cortwin.analysis.intervals import Summary as Summary

@@ -27,6 +27,8 @@ from cortwin.figures.hands import hand_paths as hand_paths
 from cortwin.figures.ladder import QUESTION as QUESTION
 from cortwin.figures.ladder import ladder_rungs as ladder_rungs
 from cortwin.figures.ladder import neurons_per_unit as neurons_per_unit
+from cortwin.figures.memory import errors_over_length as errors_over_length
+from cortwin.figures.memory import held_values as held_values
 from cortwin.figures.outcomes import outcomes as outcomes
 from cortwin.figures.outputs import output_traces as output_traces
 from cortwin.figures.over_runs import Panel as Panel

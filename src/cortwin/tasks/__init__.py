@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from cortwin.tasks.adding import adding_problem as adding_problem
+from cortwin.tasks.copy_memory import copy_baseline as copy_baseline
+from cortwin.tasks.copy_memory import copy_memory as copy_memory
 from cortwin.tasks.eeg import eeg as eeg
 from cortwin.tasks.flipflop import FlipFlopTask as FlipFlopTask
 from cortwin.tasks.mackey_glass import mackey_glass as mackey_glass
