@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import numpy as np
@@ -21,6 +22,7 @@ from cortwin import training
 from cortwin.catalogue import MODELS, entries, page_module
 from cortwin.errors import CortwinError
 from cortwin.estimator import RNNClassifier, RNNRegressor, padded
+from cortwin.estimator.network import network
 from cortwin.model import Lacking
 from cortwin.models import elman
 
@@ -201,6 +203,12 @@ def test_a_grid_is_searched_in_parallel_over_grouped_folds():
         model = RNNRegressor(optimizer=optimizer, **TINY)
         one_by_one = [model.fit(X[a], y[a]).score(X[b], y[b]) for a, b in folds.split(X, y, groups)]
         np.testing.assert_allclose(score, np.mean(one_by_one), rtol=1e-9)
+
+
+def test_threads_are_given_the_same_network():
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: network("jordan", None, "softmax", 0.75), range(8)))
+    assert all(one is found[0] for one in found)
 
 
 def test_a_random_search_over_folds_in_order_of_time():

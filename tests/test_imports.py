@@ -43,7 +43,7 @@ LAYERS = (
     ("intervention", "populations"),
     ("model",),
     ("activations", "equations", "links"),
-    ("blow_ups", "brian2_import"),
+    ("blow_ups", "brian2_import", "inputs"),
     ("figures",),
     ("tasks", "analysis"),
     ("archives",),

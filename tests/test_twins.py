@@ -8,9 +8,9 @@ from cortwin.activity import activity
 from cortwin.analysis import nrmse
 from cortwin.errors import CortwinError
 from cortwin.ladder import Spiking
-from cortwin.models import elman
+from cortwin.models import attention, elman
 from cortwin.simulation import simulate
-from cortwin.training import textbook_signals
+from cortwin.training import run_textbook, textbook_signals
 from cortwin.twins import WRITINGS, Twins, refitted, scores
 
 MODEL, DT = elman.model(), 0.01
@@ -120,3 +120,37 @@ def test_scores_count_the_chosen_conditions_only():
     # Mean of the outputs' R2, or R2 of both together: never the perfect score of the other trials.
     assert 0 < everything < 0.9
     assert min(1 - residual / total) - 1e-9 <= everything <= max(1 - residual / total) + 1e-9
+
+
+@pytest.mark.failure("learning: constant features, one class, NaN rows, few samples")
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda parameters, u: run_textbook(MODEL, parameters, u, 0.1),
+        lambda parameters, u: textbook_signals(MODEL, parameters, u, 0.1),
+        lambda parameters, u: simulate(MODEL, "rate", parameters._asdict(), u, dt=DT, engine="xla"),
+    ],
+    ids=["textbook", "signals", "rate"],
+)
+def test_bad_inputs_and_weights_are_named_before_anything_runs(run):
+    shown = trials(1)
+    gap = shown.copy(deep=True)
+    gap[1, 2, 0] = np.nan
+    for inputs, parameters, message in (
+        (gap, PARAMETERS, r"inputs\[1, 2, 0\] is nan: inputs must be finite"),
+        (shown.to_numpy(), PARAMETERS, r"inputs must be a \(trial, time, input\) DataArray, got ndarray: label them"),
+        (shown[0], PARAMETERS, r"inputs must be .*, got dimensions \(time, input\): label them"),
+        (shown.drop_attrs(), PARAMETERS, "inputs have no dt or no times: label them"),
+        (shown, PARAMETERS._replace(b=np.zeros(9)), r"b has the shape \(9,\), expected \(8,\) = \(units\)"),
+        (shown[:, :, :1], PARAMETERS, r"W_in has the shape \(8, 2\), expected \(8, 1\) = \(units, inputs\)"),
+    ):
+        with pytest.raises(CortwinError, match=message) as refused:
+            run(parameters, inputs)
+        assert "\n" not in str(refused.value)
+
+
+def test_a_writing_that_a_page_lacks_is_named_before_any_other_is_simulated():
+    softmax = attention.model("softmax")
+    none = Twins(softmax, softmax.initial(GENERATOR, 2, 4, 2, slots=5), *[None] * 4, {"engine": "none"})
+    with pytest.raises(CortwinError, match="attention has no spiking writing: softmax over stored states"):
+        none.activities(trials(1))

@@ -26,6 +26,7 @@ from cortwin.analysis import pathology
 from cortwin.blow_ups import COUNTER, require_in_range, require_none
 from cortwin.builder import MULTIPLE_TOLERANCE, Layout, arrays, interpreted, objects, spike_monitors, timed_arrays
 from cortwin.errors import CortwinError
+from cortwin.inputs import check_inputs
 from cortwin.intervention import Intervention
 from cortwin.model import Model, Writing
 
@@ -101,6 +102,7 @@ def simulate(
     """
     if engine not in ENGINES:
         raise CortwinError(f"the engine is '{engine}', expected one of {', '.join(ENGINES)}")
+    check_inputs(inputs)
     if inputs.sizes["trial"] < 1:
         raise CortwinError("inputs have no trial")
     input_dt = float(inputs.attrs["dt"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import threading
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
@@ -23,6 +24,7 @@ from cortwin.model import Model
 from cortwin.training import Options, Penalties, fit, outputs, textbook_activity
 
 OUTPUTS = ("last", "sequence")
+_MAKING = threading.Lock()
 
 
 class Network(NamedTuple):
@@ -36,7 +38,10 @@ def network(page: str | Model, variant: dict[str, Any] | None, link: str, alpha:
     """Return a page's network with a link behind its output; of pages by name, the same object every time."""
     if isinstance(page, Model):
         return _compiled(page.with_output(link), alpha)
-    return _of_page(page, tuple(sorted((variant or {}).items())), link, alpha)
+    # Searches may fit in threads. Without the lock two of them would make two models of one page, and Python 3.11
+    # cannot parse in two threads at a time (https://github.com/python/cpython/issues/106905).
+    with _MAKING:
+        return _of_page(page, tuple(sorted((variant or {}).items())), link, alpha)
 
 
 @lru_cache(maxsize=64)

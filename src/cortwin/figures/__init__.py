@@ -6,6 +6,9 @@ from cortwin.figures.confusion import accuracy_over_time as accuracy_over_time
 from cortwin.figures.confusion import chosen_classes as chosen_classes
 from cortwin.figures.confusion import confusion_matrices as confusion_matrices
 from cortwin.figures.convergence import convergence_order as convergence_order
+from cortwin.figures.crossvalidation import overfitting_curves as overfitting_curves
+from cortwin.figures.crossvalidation import promised_and_kept as promised_and_kept
+from cortwin.figures.crossvalidation import search_maps as search_maps
 from cortwin.figures.differences import DIFFERENCES_SHOWN as DIFFERENCES_SHOWN
 from cortwin.figures.differences import metric_differences as metric_differences
 from cortwin.figures.effects import EffectPanel as EffectPanel

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from cortwin.tasks.adding import adding_problem as adding_problem
+from cortwin.tasks.choices import Choices as Choices
+from cortwin.tasks.choices import ChoiceTask as ChoiceTask
 from cortwin.tasks.copy_memory import copy_baseline as copy_baseline
 from cortwin.tasks.copy_memory import copy_memory as copy_memory
 from cortwin.tasks.eeg import eeg as eeg

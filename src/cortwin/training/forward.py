@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cortwin.activity import activity
 from cortwin.errors import CortwinError
+from cortwin.inputs import check_inputs
 from cortwin.intervention import Intervention, after_step, state_of
 from cortwin.links import LINKS
 from cortwin.model import Model
@@ -176,6 +177,7 @@ def run_textbook(
     CortwinError
         If the parameters do not fit the inputs, or the activity is not finite.
     """
+    check_inputs(inputs)
     samples = np.asarray(inputs.to_numpy(), dtype=np.float64)
     check_parameters(model, parameters, inputs=samples.shape[-1])
     check_alpha(alpha)
@@ -223,7 +225,14 @@ def textbook_signals(model: Model, parameters: Any, inputs: xr.DataArray, alpha:
     Parameters
     ----------
     model, parameters, inputs, alpha : as of `run_textbook`
+
+    Raises
+    ------
+    CortwinError
+        If the inputs are not finite, or the parameters do not fit them.
     """
+    check_inputs(inputs)
+    check_parameters(model, parameters, inputs=inputs.shape[-1])
     textbook = model.recurrence()
 
     def heard(p: Any, u: jax.Array) -> tuple[Any, Any]:
