@@ -11,6 +11,7 @@ import re
 from itertools import product
 
 import brian2
+import jax
 import numpy as np
 import pytest
 
@@ -22,7 +23,7 @@ from cortwin.figures import page_texts, typeset_page
 from cortwin.ladder import Spiking
 from cortwin.model import SIZES, Lacking, Model, check_array
 from cortwin.simulation import simulate
-from cortwin.training import gradient_errors, textbook_signals
+from cortwin.training import gradient_errors, textbook_activity, textbook_signals, trained_activity
 
 PAGES = {
     module.name: importlib.import_module(f"cortwin.models.{module.name}")
@@ -570,6 +571,32 @@ def test_more_neurons_stand_better_for_a_unit(page, arguments):
         found[n, seed] = nrmse(fine, simulated.activity["x"])
     assert min(found[4, 1], found[4, 2]) > max(found[16, 1], found[16, 2])
     assert min(found[16, 1], found[16, 2]) > max(found[64, 1], found[64, 2])
+
+
+@every_variant
+@pytest.mark.parametrize("truncation", [None, 4])
+def test_training_has_the_gradients_of_plain_reverse_mode(page, arguments, truncation):
+    made = page.model(**arguments)
+    if isinstance(made.textbook, Lacking):
+        pytest.skip(made.textbook.reason)
+    generator = np.random.default_rng(9)
+    parameters = made.trained(*(getattr(first(made, generator), name) for name in made.trained._fields))
+    inputs = generator.standard_normal((3, 9, COUNTS["inputs"]))
+    shapes = jax.eval_shape(lambda p: textbook_activity(made, p, inputs, 0.3), parameters)
+    weights = [generator.standard_normal(array.shape) for array in shapes]
+
+    def loss(p, u, run):
+        activities = run(made, p, u, 0.3, truncation)
+        return sum((weight * (array + array**2)).sum() for weight, array in zip(weights, activities, strict=True))
+
+    slow, fast = jax.jit(
+        lambda p, u: [
+            jax.value_and_grad(loss, argnums=(0, 1))(p, u, run) for run in (textbook_activity, trained_activity)
+        ]
+    )(parameters, inputs)
+    for expected, found in zip(jax.tree.leaves(slow), jax.tree.leaves(fast), strict=True):
+        # The same sums in another order: rounding of some hundred additions.
+        assert np.linalg.norm(found - expected) <= 1e-12 * np.linalg.norm(expected)
 
 
 @every_variant

@@ -12,6 +12,7 @@ from cortwin.training.forward import recurrence_activity as recurrence_activity
 from cortwin.training.forward import run_textbook as run_textbook
 from cortwin.training.forward import textbook_activity as textbook_activity
 from cortwin.training.forward import textbook_signals as textbook_signals
+from cortwin.training.forward import trained_activity as trained_activity
 from cortwin.training.free_running import free_run as free_run
 from cortwin.training.gradients import GradientErrors as GradientErrors
 from cortwin.training.gradients import gradient_errors as gradient_errors

@@ -12,7 +12,7 @@ import xarray as xr
 from cortwin.builder import Layout
 from cortwin.errors import CortwinError
 from cortwin.model import Model
-from cortwin.training.forward import textbook_activity
+from cortwin.training.forward import trained_activity
 from cortwin.training.rate_text import rate_function
 
 ROUTES = ("textbook", "rate")
@@ -24,7 +24,7 @@ Forward = Callable[[Any, Any], tuple[jax.Array, jax.Array]]
 def through_textbook(model: Model, alpha: float, truncation: int | None = None) -> Forward:
     """Return the textbook writing as a pure function, whatever the sizes."""
     model.recurrence()
-    return lambda parameters, samples: textbook_activity(model, parameters, samples, alpha, truncation)
+    return lambda parameters, samples: trained_activity(model, parameters, samples, alpha, truncation)
 
 
 def forward_through(
