@@ -7,7 +7,7 @@ are quoted fault by fault, and the corrected form of each is trained.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,13 +17,15 @@ from numpy.random import Generator, SeedSequence
 
 from cortwin import figures
 from cortwin.activity import activity
+from cortwin.battery import Trained, measure_trained
 from cortwin.cpp import compiler
 from cortwin.experiment import Drawing, Parameter, Results, Run, Section, Table, run_script
-from cortwin.ladder import Rung, Spiking, climb
+from cortwin.experiments._printed import EQUATIONS, FAULTS, SAMPLES, corrected_samples
+from cortwin.ladder import Rung, Spiking
 from cortwin.model import Lacking, Model
 from cortwin.models import attention, elman, feedforward, gru, jordan, lstm, relay, sublstm
 from cortwin.tasks import ReachTask
-from cortwin.training import Options, fit, gradient_errors, outputs, textbook_activity, textbook_signals
+from cortwin.training import Options, textbook_signals
 
 ALPHA, STEP = 0.1, 0.01  # of the textbook networks; s
 DIRECTIONS = 8
@@ -39,49 +41,6 @@ PAGES = {
     "attention": attention.model(),
     "attention_softmax": attention.model("softmax"),
 }
-# Document, network as it is read, and the page that holds it.
-EQUATIONS = {
-    "000": ("y(t) = f(W [x(t), y(t-1)] + b)", "jordan"),
-    "001": ("h_t = f(W x_t + b), y_t = softmax(W_y h_t + b_y)", "feedforward"),
-    "002": ("h_t = f(W_h [h_{t-1}, x_t] + b)", "elman"),
-    "003": ("a_t = W_ax x_t + b_a, h_t = f(W_hx x_t + W_ha a_{t-1} + b_h)", "relay_as_printed"),
-    "004": ("h_t = f(W_hh h_{t-1} + W_xh x_t + b_h)", "elman"),
-}
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A line of a document's sample, what is wrong with it, and what the corrected form does."""
-
-    document: str
-    line: str
-    fault: str
-    instead: str
-
-
-FAULTS = (
-    Fault("000", "d_out = 1.0 * (y - output)", "backward is not given output", "gradients are derived"),
-    Fault(
-        "000",
-        "d_input_hidden = np.dot(d_h, self.W_hh.T)",
-        "the gradient of one step, not through time",
-        "backpropagation through all steps",
-    ),
-    Fault("000", "h_prev = np.zeros((hidden_size, 1))", "the past is forgotten in every update", "sequences"),
-    Fault("000", "np.dot(self.W_ih, x)", "W_ih is (input, hidden): fits as every size is 10", "W_in is (unit, input)"),
-    Fault("000", "y = np.random.randn(output_size, 1)", "targets are noise", "a delayed copy"),
-    Fault("001", "h_t = f(W x_t + b)", "called recurrent, and has no recurrence", "an Elman network for the sample"),
-    Fault("001", "input_shape=(X.shape[1], X.shape[2])", "X has two axes", "axes (trial, time, input)"),
-    Fault("001", "Dense(units=y.shape[1], activation='softmax')", "a class for each time", "a class for each symbol"),
-    Fault("002", "h_t = f(W_h [h_t, x_t] + b)", "h_t stands on both sides", "h_{t-1} on the right"),
-    Fault("002", "Wh = np.random.randn(hidden_size, input_size)", "no columns for h", "W_rec beside W_in"),
-    Fault("002", "return x * (1 - x)", "true of the output, used on the argument", "gradients are derived"),
-    Fault("002", "Wh += np.dot(dh, h.T) * learning_rate", "the gradient is added", "it is subtracted"),
-    Fault("003", "h_t = f(W_hx x_t + W_ha a_{t-1} + b_h)", "not recurrent as printed", "with and without W_hh"),
-    Fault("003", "model.fit(X_train, y_train, ...)", "X_train, y_train, X_test are undefined", "a task with an answer"),
-    Fault("004", "x_train = np.random.rand(100, 10, 1)", "np is not imported", "it is"),
-    Fault("004", "y_train = np.random.rand(100, 1)", "targets are noise", "the sequence's mean"),
-)
 
 
 def compute(
@@ -108,7 +67,7 @@ def compute(
             for seed in run.seed_sequence(name).spawn(seeds):
                 measured.append(measure(run, name, units, updates, neurons, Spiking(dt=float(dt_spiking)), seed))
                 bar.advance()
-            found = {number: [one[0][number] for one in measured] for number in measured[0][0]}
+            found = {number: [one.numbers[number] for one in measured] for number in measured[0].numbers}
             metrics |= {f"pages.{name}.{number}": float(np.median(values)) for number, values in found.items()}
             metrics |= {
                 f"pages.{name}.{number}.{end}": float(value)
@@ -116,7 +75,7 @@ def compute(
                 if number.startswith("nrmse")
                 for end, value in (("least", min(values)), ("most", max(values)))
             }
-            tables["ladder"] += [{"page": name, "seed": k, **row} for k, one in enumerate(measured) for row in one[1]]
+            tables["ladder"] += [{"page": name, "seed": k, **row} for k, one in enumerate(measured) for row in one.rows]
     with run.timed("samples"):
         samples, histories = corrected_samples(run, sample_updates)
     tables["samples"] = samples
@@ -151,65 +110,36 @@ def lessons(name: str, seed: SeedSequence, repetitions: int) -> tuple[xr.DataArr
 
 
 def measure(
-    run: Run,
-    name: str,
-    units: int,
-    updates: int,
-    neurons: Sequence[int],
-    spiking: Spiking,
-    seed: SeedSequence,
-) -> tuple[dict[str, float], list[dict[str, Any]]]:
-    """Train one network of a page and return its numbers and the rows of its ladder."""
+    run: Run, name: str, units: int, updates: int, neurons: Sequence[int], spiking: Spiking, seed: SeedSequence
+) -> Trained:
+    """Train one network of a page and measure it."""
     model = PAGES[name]
     of_weights, of_batches, of_trials, of_neurons, of_entries = seed.spawn(5)
     inputs, target, mask = lessons(name, of_trials, 8)
-    start = _initial(model, np.random.default_rng(of_weights), inputs, units, target)
     loss = "categorical_cross_entropy" if name == "feedforward" else "mean_squared_error"
-    options = Options(learning_rate=5e-3, schedule="cosine", updates=updates, loss=loss)
-    generator = np.random.default_rng(of_batches)
-    learned = fit(model, start, inputs, target, alpha=ALPHA, options=options, generator=generator, mask=mask)
-    parameters, shown = learned.parameters, slice(0, DIRECTIONS, 2)
-    signals = None if isinstance(model.spiking, Lacking) else textbook_signals(model, parameters, inputs, ALPHA)
-
-    def engine(writing: str, _: int) -> str:
-        return run.engine if writing == "rate R2" or (writing == "spiking" and not run.quick) else "xla"
-
-    rungs = climb(
+    shown = slice(0, DIRECTIONS, 2)
+    found = measure_trained(
         model,
-        parameters,
-        inputs[shown],
-        target[shown],
-        represented=signals,
+        _initial(model, np.random.default_rng(of_weights), inputs, units, target),
+        inputs,
+        target,
+        mask=mask,
+        alpha=ALPHA,
+        options=Options(learning_rate=5e-3, schedule="cosine", updates=updates, loss=loss),
+        shown=shown,
         neurons=neurons,
         spiking=spiking,
-        seed=of_neurons,
-        engines=engine,
-        batch=4,
+        batches=np.random.default_rng(of_batches),
+        drawn=of_neurons,
+        entries=np.random.default_rng(of_entries),
+        engines=lambda writing, _: (
+            run.engine if writing == "rate R2" or (writing == "spiking" and not run.quick) else "xla"
+        ),
         jobs=run.jobs,
     )
-    few = slice(0, 2)
-    gradients = gradient_errors(
-        model,
-        parameters,
-        inputs[few],
-        target[few],
-        alpha=ALPHA,
-        generator=np.random.default_rng(of_entries),
-    )
-    numbers = {
-        "exact_error": rungs[2].row["max_abs_error"],
-        "gradient_error": gradients.finite_difference,
-        "gradient_between_writings": gradients.between_writings,
-        "error_before": _first(learned.history["error"]),
-        "error": _last(learned.history["error"]),
-    }
-    for rung in rungs[4:]:
-        kind = "nrmse" if rung.row["rung"] == "R5" else "without_spikes"
-        numbers[f"{kind}.{rung.row['neurons_per_unit']}"] = rung.row["nrmse"]
     if name in ("lstm", "attention"):
-        numbers |= limits(model, parameters, rungs, inputs[shown])
-    kept = ("rung", "neurons_per_unit", "step", "total", "nrmse", "correlation", "loss", "spikes", "rate", "engine")
-    return numbers, [{column: rung.row[column] for column in kept} for rung in rungs]
+        return replace(found, numbers=found.numbers | limits(model, found.parameters, found.rungs, inputs[shown]))
+    return found
 
 
 def limits(model: Model, parameters: Any, rungs: list[Rung], inputs: xr.DataArray) -> dict[str, float]:
@@ -236,131 +166,6 @@ def _initial(model: Model, generator: Generator, inputs: xr.DataArray, units: in
     if model.trained is attention.ParametersOfMemory:
         return model.initial(generator, *sizes, slots=inputs.sizes["time"])
     return model.initial(generator, *sizes)
-
-
-def _first(history: np.ndarray) -> float:
-    return float(history[:10].mean())
-
-
-def _last(history: np.ndarray) -> float:
-    return float(history[-10:].mean())
-
-
-def corrected_samples(run: Run, updates: int) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-    """Train the corrected form of each document's sample, as a map (alpha = 1) as the documents write it.
-
-    Returns
-    -------
-    rows with the error of trials that were not trained beside that of the best constant answer, and the training errors
-    """
-    rows, histories = [], {}
-    for document, sample in SAMPLES.items():
-        generator = run.generator(f"sample {document}")
-        model, units, options, (inputs, target, mask), baseline, task = sample(generator, updates)
-        held = len(inputs) // 2
-        start = model.initial(generator, inputs.sizes["input"], units, target.sizes["output"])
-        learned = fit(
-            model,
-            start,
-            inputs[:held],
-            target[:held],
-            alpha=1.0,
-            options=options,
-            generator=generator,
-            mask=mask[:held],
-        )
-        h = textbook_activity(model, learned.parameters, inputs[held:].to_numpy(), 1.0)[1]
-        y = np.asarray(outputs(model, learned.parameters, h))
-        rows.append(
-            {
-                "document": document,
-                "network": f"{model.name}, {units} units, {model.recurrence().link} output",
-                "task": task,
-                "error": _error(y, target[held:].to_numpy(), mask[held:], options.loss),
-                "baseline": baseline,
-                "updates": options.updates,
-            }
-        )
-        histories[document] = learned.history["error"]
-    return rows, histories
-
-
-def _error(y: np.ndarray, target: np.ndarray, mask: np.ndarray, loss: str) -> float:
-    """Return the mean error, by NumPy alone: a check on what training says of itself."""
-    if loss == "categorical_cross_entropy":
-        error = -(target * np.log(y)).sum(axis=2)
-    elif loss == "binary_cross_entropy":
-        error = -(target * np.log(y) + (1 - target) * np.log(1 - y)).mean(axis=2)
-    else:
-        error = ((y - target) ** 2).mean(axis=2)
-    return float((mask * error).sum() / mask.sum())
-
-
-def _trials(inputs: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None) -> tuple[Any, Any, np.ndarray]:
-    return (
-        activity(inputs, dt=STEP, last="input", name="input"),
-        activity(target, dt=STEP, last="output", name="target"),
-        np.ones(inputs.shape[:2]) if mask is None else np.broadcast_to(mask, inputs.shape[:2]).astype(float),
-    )
-
-
-def _copy(generator: Generator, trials: int, steps: int, size: int) -> tuple[Any, Any, np.ndarray]:
-    """Return random sequences and, as target, the same one step later."""
-    inputs = generator.uniform(-1, 1, (trials, steps, size))
-    target = np.concatenate([np.zeros((trials, 1, size)), inputs[:, :-1]], axis=1)
-    return _trials(inputs, target, np.arange(steps) > 0)
-
-
-def sample_000(generator: Generator, updates: int) -> tuple[Any, ...]:
-    """Jordan network with tanh units and a linear output, as the class in document 000."""
-    data = _copy(generator, 64, 10, 2)
-    options = Options(optimizer="sgd", learning_rate=0.1, updates=updates)
-    return jordan.model(), 10, options, data, 1 / 3, "the input of one step ago"
-
-
-def sample_001(generator: Generator, updates: int) -> tuple[Any, ...]:
-    """Three ReLU units with a softmax output: which symbol comes next in a sequence like that of document 001."""
-    # From each symbol to the next, as often as in the document's sequence 0 1 0 3 1 2 0 1 0 3 0 1 2 0 1 0 3 1 2 0.
-    follows = np.array([[0, 5, 0, 3], [3, 0, 3, 0], [3, 0, 0, 0], [1, 2, 0, 0]], float)
-    follows /= follows.sum(axis=1, keepdims=True)
-    symbols = np.zeros((64, 21), int)
-    for trial in symbols:
-        for k in range(1, 21):
-            trial[k] = generator.choice(4, p=follows[trial[k - 1]])
-    one_hot = np.eye(4)[symbols]
-    frequency = one_hot[:, 1:].mean(axis=(0, 1))
-    options = Options(learning_rate=1e-2, updates=updates, loss="categorical_cross_entropy")
-    model = elman.model("relu").with_output("softmax")
-    baseline = float(-(frequency * np.log(frequency)).sum())
-    return model, 3, options, _trials(one_hot[:, :-1], one_hot[:, 1:]), baseline, "the next symbol"
-
-
-def sample_002(generator: Generator, updates: int) -> tuple[Any, ...]:
-    """Ten logistic units over 100 steps, gradient descent, as in document 002."""
-    data = _copy(generator, 16, 100, 2)
-    options = Options(optimizer="momentum", learning_rate=0.05, updates=updates, batch_size=8)
-    return elman.model("logistic"), 10, options, data, 1 / 3, "the input of one step ago"
-
-
-def sample_003(generator: Generator, updates: int) -> tuple[Any, ...]:
-    """An LSTM of 50 units with one logistic output, binary cross-entropy, Adam, batches of 32, as in document 003."""
-    inputs = generator.standard_normal((256, 20, 1))
-    target = np.broadcast_to((inputs.sum(axis=1, keepdims=True) > 0).astype(float), inputs.shape)
-    options = Options(learning_rate=5e-3, updates=max(1, updates // 5), loss="binary_cross_entropy")
-    data = _trials(inputs, target, np.arange(20) == 19)
-    return lstm.model().with_output("logistic"), 50, options, data, float(np.log(2)), "whether the sum is positive"
-
-
-def sample_004(generator: Generator, updates: int) -> tuple[Any, ...]:
-    """Ten tanh units and a linear output, Adam, batches of one, as in document 004: 100 sequences of 10 steps."""
-    inputs = generator.uniform(size=(200, 10, 1))
-    target = np.broadcast_to(inputs.mean(axis=1, keepdims=True), inputs.shape)
-    options = Options(learning_rate=1e-3, updates=updates, batch_size=1)
-    data = _trials(inputs, target, np.arange(10) == 9)
-    return elman.model(), 10, options, data, 1 / 120, "the mean of the sequence"
-
-
-SAMPLES = {"000": sample_000, "001": sample_001, "002": sample_002, "003": sample_003, "004": sample_004}
 
 
 def draw(results: Results) -> list[Drawing]:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from cortwin.experiments import _printed as printed
 from cortwin.experiments import documents
 from cortwin.model import Lacking
 
@@ -44,24 +45,25 @@ def test_pages_are_exact_and_their_spikes_come_nearer(found):
 @pytest.mark.cpp
 def test_the_report_quotes_faults(found):
     text = (found / "report.html").read_text()
-    assert text.count("<tr>") > len(documents.FAULTS)
+    assert text.count("<tr>") > len(printed.FAULTS)
     assert "self.W_hh.T" in text
     assert len(list((found / "figures").glob("page_*.png"))) == 2
 
 
 def test_every_page_and_every_document_is_there():
     assert {"jordan", "feedforward", "elman", "relay", "lstm", "gru", "sublstm", "attention"} <= set(documents.PAGES)
-    assert set(documents.EQUATIONS) == set(documents.SAMPLES) == {one.document for one in documents.FAULTS}
-    assert all(page in documents.PAGES for _, page in documents.EQUATIONS.values())
+    assert set(printed.EQUATIONS) == set(printed.SAMPLES) == {one.document for one in printed.FAULTS}
+    assert all(page in documents.PAGES for _, page in printed.EQUATIONS.values())
     lacking = {name for name, model in documents.PAGES.items() if isinstance(model.spiking, Lacking)}
     assert lacking == {"attention_softmax"}
 
 
 def test_the_best_constant_answers_are_those_of_the_targets():
     """The error of each target's mean, from the trials themselves; 3 standard errors of what was drawn."""
-    for document, sample in documents.SAMPLES.items():
-        _, _, options, (_, target, mask), baseline, _ = sample(np.random.default_rng(4), 10)
-        counted = target.to_numpy()[mask > 0]
+    for document, make in printed.SAMPLES.items():
+        sample = make(np.random.default_rng(4), 10)
+        options, baseline = sample.options, sample.data.baseline
+        counted = sample.data.target.to_numpy()[sample.data.mask > 0]
         mean = counted.mean(axis=0)
         if options.loss == "mean_squared_error":
             each = ((counted - mean) ** 2).mean(axis=1)
@@ -79,8 +81,8 @@ def test_symbols_follow_as_in_the_documents_sequence():
     counts = np.zeros((4, 4))
     for one, other in pairwise(sequence):
         counts[one, other] += 1
-    _, _, _, (inputs, target, _), _, _ = documents.sample_001(np.random.default_rng(1), 10)
-    drawn = np.einsum("bki,bko->io", inputs.to_numpy(), target.to_numpy())
+    data = printed.sample_001(np.random.default_rng(1), 10).data
+    drawn = np.einsum("bki,bko->io", data.inputs.to_numpy(), data.target.to_numpy())
     assert ((drawn > 0) == (counts > 0)).all()
     np.testing.assert_allclose(
         drawn / drawn.sum(axis=1, keepdims=True), counts / counts.sum(axis=1, keepdims=True), atol=0.1
@@ -88,4 +90,4 @@ def test_symbols_follow_as_in_the_documents_sequence():
 
 
 def test_quoted_lines_are_short():
-    assert all(len(one.line) < 60 and not re.search(r"[^\x20-\x7e]", one.line) for one in documents.FAULTS)
+    assert all(len(one.line) < 60 and not re.search(r"[^\x20-\x7e]", one.line) for one in printed.FAULTS)

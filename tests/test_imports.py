@@ -26,7 +26,7 @@ LAYERS = (
     ("cli",),
     ("doctor",),
     ("over_seeds",),
-    ("faults", "provenance", "study", "sweep"),
+    ("battery", "faults", "provenance", "study", "sweep"),
     ("comparison",),
     ("experiment",),
     ("report",),

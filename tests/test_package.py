@@ -41,7 +41,8 @@ def test_the_wheel_carries_the_engine_the_pages_and_the_experiments(wheel):
     for folder in ("models", "experiments"):
         expected |= {f"cortwin/{folder}/{file.name}" for file in (ROOT / folder).glob("*.py")}
     assert {"cortwin/models/elman.py", "cortwin/experiments/reach.py"} <= expected
-    assert carried == expected | {"cortwin/py.typed", "cortwin/report.html", "cortwin/report.css"}
+    texts = {"py.typed", "report.html", "report.css", "battery/page_template.txt"}
+    assert carried == expected | {f"cortwin/{name}" for name in texts}
 
 
 def test_the_wheel_says_what_it_is(wheel):

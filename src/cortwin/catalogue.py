@@ -1,10 +1,12 @@
-"""What there is to run: experiments and models found by name, read without importing them."""
+"""What there is to run: experiments and models by name, read without importing them; and a user's own, by path."""
 
 from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import pkgutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -56,3 +58,40 @@ def page_module(name: str) -> ModuleType:
     if name not in known:
         raise CortwinError(f"there is no page '{name}'; there are {', '.join(known)}")
     return importlib.import_module(f"{MODELS}.{name}")
+
+
+def import_script(script: Path) -> ModuleType:
+    """Import a Python file of the user's own; it finds the modules beside it, as under `python script.py`.
+
+    Raises
+    ------
+    CortwinError
+        If it is not a Python file.
+    Exception
+        Whatever the file itself raised; `line_of` says in which of its lines.
+    """
+    sys.path.insert(0, str(script.parent))
+    spec = importlib.util.spec_from_file_location(f"cortwin_script_{script.stem}", script)
+    if spec is None or spec.loader is None:
+        raise CortwinError(f"{script} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module  # dataclasses and annotations look their module up
+    # Python takes a file that was changed within a second, to the same length, for the one that it compiled before.
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = writes
+    return module
+
+
+def line_of(error: BaseException, script: Path | None) -> str:
+    """Return ``", line N,"`` for the last line of a script that an error went through; nothing where it did not."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f", line {error.lineno},"
+    line, trace = "", error.__traceback__
+    while trace is not None:
+        if script is not None and trace.tb_frame.f_code.co_filename == str(script):
+            line = f", line {trace.tb_lineno},"
+        trace = trace.tb_next
+    return line

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.util
 import json
 import os
 import shutil
@@ -209,11 +208,11 @@ def load_experiment(target: str) -> Experiment:
         if script is None:
             module = importlib.import_module(f"{catalogue.EXPERIMENTS}.{name}")
         else:
-            module = _import_script(script)
+            module = catalogue.import_script(script)
     except CortwinError:
         raise
     except Exception as error:
-        line = _line_of(error, script)
+        line = catalogue.line_of(error, script)
         raise CortwinError(f"{target}{line} cannot be imported: {type(error).__name__}: {error}") from error
     for function in ("compute", "draw"):
         if not callable(getattr(module, function, None)):
@@ -425,29 +424,6 @@ def _naming(place: Path) -> Iterator[None]:
     except OSError as error:
         error.filename = error.filename or str(place)
         raise
-
-
-def _import_script(script: Path) -> ModuleType:
-    # A script finds the modules beside it, as under `python script.py`.
-    sys.path.insert(0, str(script.parent))
-    spec = importlib.util.spec_from_file_location(f"cortwin_script_{script.stem}", script)
-    if spec is None or spec.loader is None:
-        raise CortwinError(f"{script} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module  # dataclasses and annotations look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-def _line_of(error: BaseException, script: Path | None) -> str:
-    if isinstance(error, SyntaxError) and error.lineno:
-        return f", line {error.lineno},"
-    line, trace = "", error.__traceback__
-    while trace is not None:
-        if script is not None and trace.tb_frame.f_code.co_filename == str(script):
-            line = f", line {trace.tb_lineno},"
-        trace = trace.tb_next
-    return line
 
 
 def _parameters_to_json(declared: Mapping[str, Declared], values: Mapping[str, Any]) -> dict[str, Any]:

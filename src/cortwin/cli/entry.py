@@ -15,6 +15,7 @@ from cortwin.cli import (  # noqa: F401 - each registers its commands
     finished,
     installation,
     listing,
+    pages,
     provenance,
     recording,
     run,

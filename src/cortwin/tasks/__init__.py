@@ -19,5 +19,10 @@ from cortwin.tasks.reach import minimum_jerk_speed as minimum_jerk_speed
 from cortwin.tasks.recorded_reach import RecordedReachTask as RecordedReachTask
 from cortwin.tasks.recording import Recording as Recording
 from cortwin.tasks.recording import read_recording as read_recording
+from cortwin.tasks.sequences import Sequences as Sequences
+from cortwin.tasks.sequences import delayed_copy as delayed_copy
+from cortwin.tasks.sequences import mean_of_sequence as mean_of_sequence
+from cortwin.tasks.sequences import next_symbol as next_symbol
+from cortwin.tasks.sequences import sign_of_sum as sign_of_sum
 from cortwin.tasks.synthetic import synthetic_recording as synthetic_recording
 from cortwin.tasks.trials import Trials as Trials
