@@ -25,6 +25,7 @@ from cortwin.analysis import (
     similarities,
     spike_statistics,
 )
+from cortwin.brian2_export import Ran, references_of
 from cortwin.cpp import compiler
 from cortwin.experiment import Drawing, Parameter, Results, Run, Section, Table, run_script
 from cortwin.ladder import Rung, Spiking, ladder_metrics
@@ -152,6 +153,11 @@ def compute(
         metrics |= {f"rotation.{name}": value for name, value in turned.items()}
 
     spiking = next(rung for rung in rungs if rung.name == f"R5.{_nearest(neurons, neurons_per_unit)}")
+    ran = {
+        "rate": Ran(float(dt), "ladder.R2"),
+        "spiking": Ran(float(dt_spiking), f"ladder.{spiking.name}", spiking.name),
+    }
+    kept = twins.kept(shown.inputs, ran, spiking.row["neurons_per_unit"], references_of(elman))
     found, preferred, reason = _spike_metrics(spiking, float(t_ref))
     metrics |= found
     facts = {"dt": dt_spiking, "max_rates": f"{min_rate} to {max_rate}", "mean_rate": f"{found['spikes.rate']:.1f} Hz"}
@@ -171,10 +177,12 @@ def compute(
             **{f"hand.{name}": prediction for name, prediction in predictions.items()},
             **{f"rotation.{name}": plane.projections for name, plane in planes.items()},
             "hand.target": tested.target,
+            **kept.activity,
         },
         spikes={spiking.name: spiking.spikes} if spiking.spikes is not None else {},
-        weights=arrays,
+        weights=arrays | kept.weights,
         notes={
+            **kept.notes,
             "page": page,
             "activation": activation,
             "units": units,

@@ -35,7 +35,7 @@ LAYERS = (
     ("catalogue", "interruption", "parameters", "progress", "results", "sources"),
     ("twins",),
     ("ladder",),
-    ("agreement", "convergence", "differentiation", "dynamics"),
+    ("agreement", "brian2_export", "convergence", "differentiation", "dynamics"),
     ("training", "readout"),
     ("simulation",),
     ("cpp", "resources", "xla"),

@@ -15,12 +15,14 @@ from typing import Any
 
 import brian2
 import numpy as np
+import xarray as xr
 from brian2.devices.device import reset_device
 from numpy.typing import NDArray
 
 from cortwin.blow_ups import COUNTER, LARGEST
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
+from cortwin.inputs import check_inputs
 from cortwin.intervention import ADD, KEEP, Intervention, variable_of
 from cortwin.model import OWNERS, STIMULUS, Model, Pathway, Population, Writing, check_array
 
@@ -93,6 +95,54 @@ class Layout:
     def samples(self) -> int:
         """Recorded samples; sample k is the state at the time (k + 1) record_dt."""
         return round(self.duration / self.record_dt)
+
+
+def layout_of(
+    model: Model,
+    values: Mapping[str, Any],
+    inputs: xr.DataArray,
+    *,
+    dt: float,
+    neurons_per_unit: int,
+    record_dt: float | None,
+    spikes: bool,
+    trials: int,
+    intervention: bool = False,
+) -> Layout:
+    """Return the layout of a simulation of given arrays on given inputs.
+
+    Parameters
+    ----------
+    model, values : the network; its arrays tell their sizes
+    inputs : (trial, time, input) DataArray
+    record_dt : the inputs' dt when None
+    dt, neurons_per_unit, spikes, trials, intervention : as of `Layout`
+
+    Raises
+    ------
+    CortwinError
+        For inputs that no writing can be shown, none at all, or times that do not fit.
+    """
+    check_inputs(inputs)
+    if inputs.sizes["trial"] < 1:
+        raise CortwinError("inputs have no trial")
+    input_dt = float(inputs.attrs["dt"])
+    layout = Layout(
+        **model.sizes(values) | {"inputs": inputs.sizes["input"]},
+        neurons_per_unit=neurons_per_unit,
+        trials=trials,
+        dt=dt,
+        input_dt=input_dt,
+        input_steps=inputs.sizes["time"],
+        record_dt=input_dt if record_dt is None else record_dt,
+        spikes=spikes,
+        intervention=intervention,
+    )
+    if abs(layout.samples * layout.record_dt - layout.duration) > MULTIPLE_TOLERANCE * layout.dt:
+        raise CortwinError(
+            f"record_dt is {layout.record_dt} s, must divide the inputs' duration of {layout.duration} s"
+        )
+    return layout
 
 
 def arrays(
@@ -169,13 +219,21 @@ def check_steps(model: Model, writing: str, dt: float) -> None:
                 )
 
 
-def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArray] | None = None) -> brian2.Network:
+def objects(
+    model: Model,
+    writing: str,
+    layout: Layout,
+    data: Mapping[str, NDArray] | None = None,
+    *,
+    counting: bool = True,
+) -> brian2.Network:
     """Make the Brian2 network of one batch on the active device.
 
     Parameters
     ----------
     model, writing, layout : what is simulated
     data : the numbers, from `arrays`; None leaves them out, for a program that is given them when it runs
+    counting : whether states that leave the range are counted
 
     Returns
     -------
@@ -196,7 +254,7 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
         groups[name] = brian2.NeuronGroup(
             layout.trials * layout.sizes[population.size],
             _with_links(population.equations, population.linked)
-            + (f"\n{COUNTER} : integer" if population.reset else ""),
+            + (f"\n{COUNTER} : integer" if population.reset and counting else ""),
             method=population.method,
             threshold=population.threshold,
             reset=population.reset,
@@ -206,7 +264,7 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
             order=position * room,
             name=name,
         )
-        if population.reset:
+        if population.reset and counting:
             # Between the update and the threshold: the reset would put a potential that blew up back to rest.
             groups[name].run_regularly(_counting(population), when="after_groups", name=f"{name}_{COUNTER}")
         for variable, target in population.linked.items():
@@ -248,7 +306,7 @@ def objects(model: Model, writing: str, layout: Layout, data: Mapping[str, NDArr
         for key, array in data.items():
             name, _, variable = key.partition(".")
             if name not in TIMED:
-                named[name].variables[variable].get_value()[:] = array
+                named[name].state(variable, use_units=False)[:] = array
     return brian2.Network(parts, name="cortwin_network")
 
 

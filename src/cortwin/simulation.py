@@ -24,9 +24,8 @@ from cortwin import cpp, resources, xla
 from cortwin.activity import activity
 from cortwin.analysis import pathology
 from cortwin.blow_ups import COUNTER, require_in_range, require_none
-from cortwin.builder import MULTIPLE_TOLERANCE, Layout, arrays, interpreted, objects, spike_monitors, timed_arrays
+from cortwin.builder import Layout, arrays, interpreted, layout_of, objects, spike_monitors, timed_arrays
 from cortwin.errors import CortwinError
-from cortwin.inputs import check_inputs
 from cortwin.intervention import Intervention
 from cortwin.model import Model, Writing
 
@@ -102,25 +101,17 @@ def simulate(
     """
     if engine not in ENGINES:
         raise CortwinError(f"the engine is '{engine}', expected one of {', '.join(ENGINES)}")
-    check_inputs(inputs)
-    if inputs.sizes["trial"] < 1:
-        raise CortwinError("inputs have no trial")
-    input_dt = float(inputs.attrs["dt"])
-    layout = Layout(
-        **model.sizes(values) | {"inputs": inputs.sizes["input"]},
-        neurons_per_unit=neurons_per_unit,
-        trials=batch,
+    layout = layout_of(
+        model,
+        values,
+        inputs,
         dt=dt,
-        input_dt=input_dt,
-        input_steps=inputs.sizes["time"],
-        record_dt=input_dt if record_dt is None else record_dt,
+        neurons_per_unit=neurons_per_unit,
+        record_dt=record_dt,
         spikes=spikes,
+        trials=batch,
         intervention=intervention is not None,
     )
-    if abs(layout.samples * layout.record_dt - layout.duration) > MULTIPLE_TOLERANCE * layout.dt:
-        raise CortwinError(
-            f"record_dt is {layout.record_dt} s, must divide the inputs' duration of {layout.duration} s"
-        )
     samples = inputs.to_numpy()
     trials = [slice(first, min(first + batch, len(samples))) for first in range(0, len(samples), batch)]
     batches = [_Batch(samples[part], None if intervention is None else intervention.part(part)) for part in trials]

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from brian2 import Network
 
 from cortwin.activity import activity as labelled
 from cortwin.analysis import compare_effects, effect_over_time, others
+from cortwin.brian2_export import KeptSimulation, Ran, brian2_network
 from cortwin.errors import CortwinError
 from cortwin.ladder import Spiking
 from cortwin.model import Model
@@ -190,6 +192,38 @@ class Twins:
                     **shared,
                 ).activity
         return found
+
+    def brian2(self, inputs: xr.DataArray, writing: str = "spiking") -> Network:
+        """Return the rate or the spiking twin on some trials as plain Brian2 objects, ready to run on any device.
+
+        See `cortwin.brian2_export.brian2_network` for their names. A run of the inputs' duration gives the spikes of
+        `activities`.
+
+        Parameters
+        ----------
+        inputs : (trial, time, input) DataArray
+        writing : ``"rate"`` or ``"spiking"``
+        """
+        dt = float(inputs.attrs["dt"])
+        arrays = self.spiking.arrays(self.model, self.parameters, self.represented, self.neurons_per_unit, self.seed)
+        step = self.spiking.dt if writing == "spiking" else dt
+        sizes = {"neurons_per_unit": self.neurons_per_unit}
+        return brian2_network(self.model, writing, arrays, inputs, dt=step, record_dt=dt, **sizes)
+
+    def kept(
+        self, inputs: xr.DataArray, ran: Mapping[str, Ran], neurons_per_unit: int, references: Sequence[str] = ()
+    ) -> KeptSimulation:
+        """Return what a run has to keep so that `cortwin export` can make these twins' simulations again.
+
+        Parameters
+        ----------
+        inputs : (trial, time, input) DataArray
+        ran : the writings that were simulated, and where their results stand
+        neurons_per_unit : LIF neurons for each unit in that simulation
+        references : sources of the page
+        """
+        arrays = self.spiking.arrays(self.model, self.parameters, self.represented, neurons_per_unit, self.seed)
+        return KeptSimulation(self.model, arrays, inputs, neurons_per_unit, ran, references)
 
     def transferred(self, activity: xr.Dataset, target: xr.DataArray) -> xr.DataArray:
         """Return what the trained network's own output weights read from an activity, labelled like the target."""

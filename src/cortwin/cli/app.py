@@ -16,7 +16,8 @@ BAD_INPUT, FAILURE = 2, 1
 
 # As the help lists the commands: what is run, what is looked at, what is looked after.
 ORDER = (
-    *("run", "twin", "list", "show", "figures", "summary", "diff", "rerun"),
+    *("run", "twin", "list", "show", "figures", "summary", "diff", "rerun", "export"),
+    *("new", "check", "sweep", "collect", "recording", "cache", "doctor"),
     *("new", "check", "sweep", "collect", "recording", "cache", "doctor"),
 )
 
