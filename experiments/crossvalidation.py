@@ -163,7 +163,7 @@ def scores(
     """
     data = task.trials(*size, np.random.default_rng(seed))
     whole = GroupKFold(folds)
-    # The choice sees fewer subjects by one fold, and as many in each of its own folds.
+    # One fold fewer inside: every fold then holds out as many subjects as outside.
     inside = GroupKFold(folds - 1)
     plain = search(network, grid, KFold(folds, shuffle=True, random_state=0)).fit(data.X, data.y)
     grouped = search(network, grid, whole).fit(data.X, data.y, groups=data.subjects)
@@ -334,7 +334,8 @@ def report(results: Results) -> list[Section]:
             "Folds that part the trials of one subject let a network learn who it is: their best score is better "
             "than what new subjects give by {crossvalidation.optimism.plain:.3f} nats. Of folds of whole subjects the "
             "best score is better by {crossvalidation.optimism.grouped:.3f}: the winner was chosen by it. Of nested "
-            "folds it is {crossvalidation.optimism.nested:.3f}; they train on fewer subjects.",
+            "folds, whose choice has not seen the subjects that are scored, it is "
+            "{crossvalidation.optimism.nested:.3f}. Where every fold chooses alike, the two are the same.",
             drawings=["scores"],
             tables=[
                 Table(
