@@ -77,10 +77,11 @@ def sample_000(generator: Generator, updates: int) -> Sample:
 
 
 def sample_001(generator: Generator, updates: int) -> Sample:
-    """Three ReLU units with a softmax output: which symbol comes next in a sequence like that of document 001."""
+    """Three ReLU units with a softmax output: which symbol comes next, as often as in the sequence of document 001."""
     options = Options(learning_rate=1e-2, updates=updates, loss="categorical_cross_entropy")
-    # From each symbol to the next, as often as in the document's sequence 0 1 0 3 1 2 0 1 0 3 0 1 2 0 1 0 3 1 2 0.
-    follows = [[0, 5, 0, 3], [3, 0, 3, 0], [3, 0, 0, 0], [1, 2, 0, 0]]
+    printed = [0, 1, 0, 3, 1, 2, 0, 1, 0, 3, 0, 1, 2, 0, 1, 0, 3, 1, 2, 0]
+    follows = np.zeros((4, 4))
+    np.add.at(follows, (printed[:-1], printed[1:]), 1)
     data = next_symbol(generator, 64, 20, follows, dt=STEP)
     return Sample(elman.model("relu").with_output("softmax"), 3, options, data)
 
