@@ -10,6 +10,7 @@ Jaeger & Haas 2004, doi:10.1126/science.1091277; Maass, Natschlaeger & Markram 2
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -130,7 +131,7 @@ def compute(
     reservoir = Reservoir(run, units, radius, neurons, Spiking(dt=float(dt_spiking)))
     with run.timed("settings"):
         made = {
-            name: reservoir.settled(one, *SETTINGS[name], run.generator(f"settings of {name}"))
+            name: reservoir.settled(one, SETTINGS[name], run.generator(f"settings of {name}"))
             for name, one in series_of(run, train, test).items()
             if name in series
         }
@@ -273,7 +274,7 @@ class Reservoir:
         return run_textbook(PAGES["Elman"], p, coarse, series.alpha)["r"].to_numpy()[0]
 
     def settled(
-        self, series: Series, alphas: tuple[float, ...], scales: tuple[float, ...], generator: Generator
+        self, series: Series, settings: tuple[tuple[float, ...], tuple[float, ...]], generator: Generator
     ) -> Series:
         """Return the series with the settings under which a textbook reservoir of its own forecasts held-out blocks.
 
@@ -281,12 +282,11 @@ class Reservoir:
         """
         drawn = generator.bit_generator.state
         found = []
-        for alpha in alphas:
-            for scale in scales:
-                generator.bit_generator.state = drawn  # the same reservoir under all settings
-                one = replace(series, alpha=alpha, scale=scale)
-                readout = self.readout(self.heard(one, generator), one.target, one.train)
-                found.append((float(readout.cv_error_.min()), one))
+        for alpha, scale in itertools.product(*settings):
+            generator.bit_generator.state = drawn  # the same reservoir under all settings
+            one = replace(series, alpha=alpha, scale=scale)
+            readout = self.readout(self.heard(one, generator), one.target, one.train)
+            found.append((float(readout.cv_error_.min()), one))
         return min(found, key=lambda pair: pair[0])[1]
 
     def forecasts(self, series: Series, seed: SeedSequence) -> dict[str, tuple[np.ndarray, np.ndarray | None, Any]]:

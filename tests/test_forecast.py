@@ -36,7 +36,7 @@ def test_settings_are_chosen_without_a_look_at_new_samples(reservoir):
     series = forecast.series_of(Run(seed=2, show=False), 300, 150)["eeg"]
     # What comes after the training samples may be anything.
     spoilt = replace(series, target=np.where(np.arange(series.target.size) < series.train, series.target, 1e3))
-    chosen = reservoir.settled(spoilt, (0.25, 1.0), (0.3,), np.random.default_rng(1)).alpha
+    chosen = reservoir.settled(spoilt, ((0.25, 1.0), (0.3,)), np.random.default_rng(1)).alpha
     errors = {}
     for alpha in (0.25, 1.0):
         one = replace(series, alpha=alpha, scale=0.3)
