@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from jax.extend.core import Literal
 
+from cortwin.activations import ACTIVATIONS
 from cortwin.models import elman, gru, lstm
 from cortwin.training import textbook_activity, trained_activity
 from cortwin.training.structure import structure_of
@@ -149,6 +150,15 @@ def test_the_gates_of_a_cell_are_one_product(page, sums, heard):
     assert (len(found.hoisted), len(found.others)) == (1 if page is gru else 0, 0)
 
 
+def test_a_sum_that_is_heard_twice_stays_a_sum_of_its_own():
+    p, start, *_ = drawn(through_a_chain)
+    found = structure_of(through_a_chain, p, start, np.zeros(INPUTS))
+    assert found is not None
+    assert [len(group.sums) for group in found.groups] == [1, 1]
+    assert [len(group.heard) for group in found.groups] == [1, 0]
+    assert found.others == ()
+
+
 def test_weights_are_multiplied_once_in_the_reverse_pass():
     """No product with a gradient of weights stands inside a loop: that is what makes it fast."""
     model = lstm.model()
@@ -204,3 +214,10 @@ def test_what_the_engine_relies_on_in_jaxprs():
     assert traced.effects == set()
     assert product.outvars[0].aval.shape == (3,)
     assert isinstance(add.primitive.get_bind_params(add.params), (dict, tuple))
+
+
+def test_the_gradient_of_a_closed_gate_is_zero():
+    """1 / (1 + exp(-x)), differentiated as it is written, gives inf / inf where exp(-x) overflows."""
+    gradient = jax.grad(ACTIVATIONS["logistic"][0])
+    assert [float(gradient(x)) for x in (-1e4, 1e4)] == [0, 0]
+    assert float(gradient(0.0)) == 0.25

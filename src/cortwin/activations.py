@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 
 
@@ -12,7 +13,8 @@ def tanh(x):
 
 def logistic(x):
     """Return the logistic function, often called sigma."""
-    return 1 / (1 + jnp.exp(-x))
+    # Differentiated as y (1 - y): the derivative of 1 / (1 + exp(-x)) is inf / inf where exp(-x) overflows.
+    return jax.nn.sigmoid(x)
 
 
 def relu(x):

@@ -1,0 +1,53 @@
+"""How many times as fast as others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from cortwin.figures.style import DOUBLE, INK, SOFT, SPARE, drawing, label_log_y, new_figure, say_why_empty
+
+
+@drawing
+def speed_ratios(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw the other library's time over ours, by size and network; above 1 ours is the faster.
+
+    Parameters
+    ----------
+    rows : with ``cell``, ``size`` (where it stands), ``ratio``, and ``low`` and ``high``, the range over repetitions
+
+    Returns
+    -------
+    Figure
+    """
+    figure = new_figure(DOUBLE, 0.38 * DOUBLE)
+    axes = figure.add_subplot()
+    if not rows:
+        say_why_empty(axes, "nothing to compare with is installed")
+        return figure
+    sizes = list(dict.fromkeys(row["size"] for row in rows))
+    cells = list(dict.fromkeys(row["cell"] for row in rows))
+    axes.axhline(1, color=INK, linewidth=0.7)
+    for number, cell in enumerate(cells):
+        here = [row for row in rows if row["cell"] == cell]
+        x = [sizes.index(row["size"]) + 0.16 * (number - (len(cells) - 1) / 2) for row in here]
+        ratios = [row["ratio"] for row in here]
+        bars = [[max(r["ratio"] - r["low"], 0) for r in here], [max(r["high"] - r["ratio"], 0) for r in here]]
+        axes.errorbar(x, ratios, yerr=bars, fmt="o", color=SPARE[number], capsize=2, elinewidth=0.8, label=cell)
+        for place, ratio in zip(x, ratios, strict=True):
+            axes.annotate(
+                f"{ratio:.3g}", (place, ratio), xytext=(3.5, 0), textcoords="offset points", va="center", fontsize=5.5
+            )
+    axes.set_yscale("log")
+    axes.set_xticks(range(len(sizes)), sizes)
+    axes.set_xlim(-0.6, len(sizes) - 0.4)
+    label_log_y(axes)
+    axes.annotate(
+        "equally fast", (0, 1), xycoords=("axes fraction", "data"), xytext=(2, 1.5), textcoords="offset points",
+        color=SOFT, fontsize=5.5,
+    )  # fmt: skip
+    axes.set_ylabel("time of the other over ours")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
