@@ -9,6 +9,9 @@ from matplotlib.figure import Figure
 
 from cortwin.figures.style import DOUBLE, INK, SOFT, SPARE, drawing, label_log_y, new_figure, say_why_empty
 
+# between two points of one size, in distances between sizes
+SPREAD = 0.22
+
 
 @drawing
 def speed_ratios(rows: Sequence[Mapping[str, Any]]) -> Figure:
@@ -32,13 +35,18 @@ def speed_ratios(rows: Sequence[Mapping[str, Any]]) -> Figure:
     axes.axhline(1, color=INK, linewidth=0.7)
     for number, cell in enumerate(cells):
         here = [row for row in rows if row["cell"] == cell]
-        x = [sizes.index(row["size"]) + 0.16 * (number - (len(cells) - 1) / 2) for row in here]
+        x = [sizes.index(row["size"]) + _aside(row, rows) for row in here]
         ratios = [row["ratio"] for row in here]
         bars = [[max(r["ratio"] - r["low"], 0) for r in here], [max(r["high"] - r["ratio"], 0) for r in here]]
         axes.errorbar(x, ratios, yerr=bars, fmt="o", color=SPARE[number], capsize=2, elinewidth=0.8, label=cell)
-        for place, ratio in zip(x, ratios, strict=True):
+        for place, row in zip(x, here, strict=True):
             axes.annotate(
-                f"{ratio:.3g}", (place, ratio), xytext=(3.5, 0), textcoords="offset points", va="center", fontsize=5.5
+                f"{row['ratio']:.2g}" if row["ratio"] < 10 else f"{row['ratio']:.0f}",
+                (place, max(row["high"], row["ratio"])),
+                xytext=(0, 2.5),
+                textcoords="offset points",
+                ha="center",
+                fontsize=5.5,
             )
     axes.set_yscale("log")
     axes.set_xticks(range(len(sizes)), sizes)
@@ -51,3 +59,9 @@ def speed_ratios(rows: Sequence[Mapping[str, Any]]) -> Figure:
     axes.set_ylabel("time of the other over ours")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def _aside(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> float:
+    """Return how far from the middle of its size a point stands, so that no two stand on each other."""
+    together = [one["cell"] for one in rows if one["size"] == row["size"]]
+    return SPREAD * (together.index(row["cell"]) - (len(together) - 1) / 2)
