@@ -1,8 +1,8 @@
 """Networks as Brian2's users write them run alike in XLA and in Brian2: every record to rounding, every spike.
 
-The ordinary tests take Brian2's NumPy engine as the other side. ``python -m pytest -m slow tests/test_xla_networks.py``
-compiles all networks into one C++ program and holds its results against XLA and against the table in
-``brian2_networks.md``; with ``CORTWIN_TABLE=FILE`` in the environment it writes the table to a file.
+The ordinary tests take Brian2's NumPy engine as the other side. ``python -m pytest -n 0 -m slow
+tests/test_xla_networks.py`` compiles all networks into one C++ program, which takes long, and holds its results against
+XLA's; with ``CORTWIN_TABLE=FILE`` in the environment it writes them to a file as a table.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from brian2_networks import NETWORKS, Case
 
 from cortwin import xla
 
-TABLE = Path(__file__).with_name("brian2_networks.md")
 SEED = 7
 
 # Rounding errors of 1e-16 grow with the number of steps and with the gain of the dynamics between two spikes; the
@@ -169,7 +168,7 @@ def rows(cpp):
 
 
 def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """Write the rows as a table, with a link to nothing: it is read in the repository."""
+    """Write the rows as a table."""
     lines = [
         "| network | recorded values | largest difference, of the largest value | spikes | that differ |",
         "|---|---|---|---|---|",
