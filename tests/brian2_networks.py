@@ -482,24 +482,25 @@ def ornstein_uhlenbeck():
     return case(locals(), 50 * ms)
 
 
+def noise_that_is_multiplied(method: str) -> Case:
+    """Return cells whose noise has the size of their state."""
+    tau = 20 * ms
+    group = NeuronGroup(10, "dx/dt = -x/tau + 0.3*x*xi/sqrt(tau) : 1", method=method)
+    group.x = np.linspace(0.1, 1, 10)
+    trace = StateMonitor(group, "x", record=True, name=f"{method}_x")
+    return case(locals(), 50 * ms)
+
+
 @network
 def multiplicative_noise():
-    """Noise whose size depends on the state, by Milstein's method."""
-    tau = 20 * ms
-    group = NeuronGroup(10, "dx/dt = -x/tau + 0.3*x*xi/sqrt(tau) : 1", method="milstein")
-    group.x = np.linspace(0.1, 1, 10)
-    trace = StateMonitor(group, "x", record=True, name="milstein_x")
-    return case(locals(), 50 * ms)
+    """Noise whose size depends on the state, in Ito's sense, by Milstein's method."""
+    return noise_that_is_multiplied("milstein")
 
 
 @network
 def stratonovich_noise():
     """The same in Stratonovich's sense, by Heun's method."""
-    tau = 20 * ms
-    group = NeuronGroup(10, "dx/dt = -x/tau + 0.3*x*xi/sqrt(tau) : 1", method="heun")
-    group.x = np.linspace(0.1, 1, 10)
-    trace = StateMonitor(group, "x", record=True, name="heun_x")
-    return case(locals(), 50 * ms)
+    return noise_that_is_multiplied("heun")
 
 
 @network

@@ -141,7 +141,7 @@ def test_damaged_data_are_not_drawn(toy, tmp_path):
         redraw(open_run(path), toy)
 
 
-@pytest.mark.parametrize("name", ["../x", "/tmp/x", "x" * 300, "", ".hidden", "a b", "a/b"])
+@pytest.mark.parametrize("name", ["../x", "/x", "x" * 300, "", ".hidden", "a b", "a/b"])
 @pytest.mark.failure("row 10: results outside the chosen folder")
 @pytest.mark.failure("results: output names ../x, absolute, 300 characters, a link out")
 @pytest.mark.failure("security: output stays under the chosen folder")

@@ -14,7 +14,7 @@ from cortwin.activity import activity
 from cortwin.catalogue import MODELS, entries, page_module
 from cortwin.errors import CortwinError
 from cortwin.model import Lacking
-from cortwin.models import elman, lstm
+from cortwin.models import attention, elman, lstm
 from cortwin.tasks import ReachTask
 from cortwin.training import (
     LOSSES,
@@ -642,6 +642,23 @@ def test_what_the_mask_hides_does_not_matter():
     assert to_bytes(first.parameters) == to_bytes(second.parameters)
     unmasked = trained(options, mask=None)
     assert to_bytes(first.parameters) != to_bytes(unmasked.parameters)
+
+
+@pytest.mark.parametrize("variant", attention.ATTENTIONS)
+def test_a_page_whose_start_is_float64_trains_in_float32(variant):
+    model, generator = attention.model(variant), np.random.default_rng(1)
+    start = model.initial(generator, 2, 4, 1, **({"slots": 6} if variant == "softmax" else {}))
+    inputs, target = (
+        activity(generator.normal(size=(3, 6, size)), dt=0.01, last=last)
+        for size, last in ((2, "input"), (1, "output"))
+    )
+    errors = {}
+    for dtype in ("float32", "float64"):
+        options = Options(updates=3, batch_size=None, dtype=dtype)
+        found = fit(model, start, inputs, target, alpha=0.1, options=options, generator=np.random.default_rng(2))
+        errors[dtype] = found.history["error"]
+        assert errors[dtype].dtype == dtype
+    np.testing.assert_allclose(errors["float32"], errors["float64"], rtol=1e-5)  # a hundred roundings of float32
 
 
 def test_float32_is_computed_in_float32():

@@ -80,6 +80,11 @@ class Layout:
             if not np.isfinite(multiple) or multiple < 0.5 or abs(multiple - round(multiple)) > MULTIPLE_TOLERANCE:
                 raise CortwinError(f"{name} is {getattr(self, name)} s, not a multiple of dt = {self.dt} s")
 
+    @classmethod
+    def of_one_trial(cls, sizes: Mapping[str, int], *, dt: float, steps: int) -> Layout:
+        """Return the layout of one trial whose inputs last a step each, every state recorded; dt in seconds."""
+        return cls(**sizes, neurons_per_unit=1, trials=1, dt=dt, input_dt=dt, input_steps=steps, record_dt=dt)
+
     @property
     def sizes(self) -> dict[str, int]:
         """Elements per trial, by the names in `cortwin.model.SIZES`."""

@@ -37,8 +37,6 @@ from cortwin.errors import CortwinError, RunFailed
 Records = dict[str, dict[str, jax.Array]]
 
 MODES = ("reverse", "forward")
-# A time may miss the grid by as much as Brian2 allows, in units of dt.
-GRID_TOLERANCE = 1e-4
 
 
 def differentiate(
@@ -173,7 +171,7 @@ class DifferentiableNetwork:
         function of parameters and draws in base units by name, and a key or None; ``records["monitor"]["variable"]``
         is a (time, element) array
         """
-        n_steps = self._steps(duration)
+        n_steps = self.program.ticks(_seconds(duration))
 
         def run(parameters: Mapping[str, Any], key: jax.Array | None = None) -> Records:
             values = {self._keys.get(name, name): value for name, value in {**self.parameters, **parameters}.items()}
@@ -221,7 +219,7 @@ class DifferentiableNetwork:
             raise CortwinError("there is nothing to differentiate: name parameters in with_respect_to")
         given = {name: self._array(name, value) for name, value in (parameters or {}).items()}
         complete = {name: jnp.asarray(given.get(name, value)) for name, value in self.parameters.items()}
-        signature = (loss, self._steps(duration), mode, checkpoint)
+        signature = (loss, self.program.ticks(_seconds(duration)), mode, checkpoint)
         if signature not in self._gradients:
             self._gradients[signature] = self._compiled(loss, duration, mode, checkpoint)
         handed = {name: jnp.asarray(value) for name, value in (draws or {}).items()}
@@ -346,13 +344,6 @@ class DifferentiableNetwork:
             return np.asarray(value, np.float64)
         except (TypeError, ValueError):
             raise CortwinError(f"{name}: expected numbers, got {value!r}") from None
-
-    def _steps(self, duration: Quantity | float) -> int:
-        seconds = _seconds(duration)
-        steps = round(seconds / self.program.dt)
-        if steps < 1 or abs(seconds / self.program.dt - steps) > GRID_TOLERANCE:
-            raise CortwinError(f"the duration of {seconds:g} s is not a multiple of dt = {self.program.dt:g} s")
-        return steps
 
 
 def _seconds(duration: Quantity | float) -> float:

@@ -155,18 +155,7 @@ def rate_map(model: Model, parameters: Any, dt: float) -> Map:
                 raise CortwinError(f"{model.name}, rate writing: {item.name} of {name} depends on time: it has no map")
     values = parameters._asdict()
     sizes = model.sizes(values)
-    layout = Layout(
-        inputs=sizes["inputs"],
-        units=sizes["units"],
-        outputs=sizes["outputs"],
-        slots=sizes["slots"],
-        neurons_per_unit=1,
-        trials=1,
-        dt=dt,
-        input_dt=dt,
-        input_steps=1,
-        record_dt=dt,
-    )
+    layout = Layout.of_one_trial(sizes, dt=dt, steps=1)
     data = arrays(model, "rate", layout, values, np.zeros((1, 1, sizes["inputs"])))
     with interpreted():
         program = xla.compile(objects(model, "rate", layout, data))

@@ -19,6 +19,16 @@ from cortwin.errors import CortwinError
 if TYPE_CHECKING:
     from cortwin.experiment import Experiment
 
+# Options of every command that runs an experiment.
+Quick = Annotated[bool, typer.Option("--quick", help="Small sizes, to see that everything works.")]
+Seed = Annotated[str, typer.Option(metavar="N", help="Root of all randomness.")]
+Engine = Annotated[str, typer.Option(metavar="cpp|numpy", help="Compiled C++, or NumPy without a compiler.")]
+Jobs = Annotated[str, typer.Option(metavar="N", help="Processes at a time; default 2. Results do not depend on it.")]
+Timeout = Annotated[str, typer.Option(metavar="SECONDS", help="Stop when this time is over.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PARAMETER=VALUE", help="Set a parameter; also --PARAMETER VALUE.")
+]
+
 
 @app.command(
     "run",
@@ -29,20 +39,13 @@ def run(
     name: Annotated[
         str, typer.Argument(metavar="NAME|./SCRIPT.py", help="Experiment by name, or your own script.")
     ] = "",
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that everything works.")] = False,
-    seed: Annotated[str, typer.Option(metavar="N", help="Root of all randomness.")] = "1",
+    quick: Quick = False,
+    seed: Seed = "1",
     out: Annotated[str, typer.Option(metavar="DIR", help="New or empty folder; default results/NAME-seedN.")] = "",
-    engine: Annotated[
-        str, typer.Option(metavar="cpp|numpy", help="Compiled C++, or NumPy without a compiler.")
-    ] = "cpp",
-    jobs: Annotated[
-        str, typer.Option(metavar="N", help="Processes at a time; default 2. Results do not depend on it.")
-    ] = "",
-    timeout: Annotated[str, typer.Option(metavar="SECONDS", help="Stop when this time is over.")] = "",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PARAMETER=VALUE", help="Set a parameter; also --PARAMETER VALUE."),
-    ] = None,
+    engine: Engine = "cpp",
+    jobs: Jobs = "",
+    timeout: Timeout = "",
+    settings: Settings = None,
 ) -> None:
     """Run an experiment; `run NAME --help` lists its parameters."""
     call: Call = context.obj

@@ -26,20 +26,13 @@ def _twin(
     fine_tune: Annotated[
         bool, typer.Option("--fine-tune", help="Train on through the rate text at a small alpha.")
     ] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that everything works.")] = False,
-    seed: Annotated[str, typer.Option(metavar="N", help="Root of all randomness.")] = "1",
+    quick: runs.Quick = False,
+    seed: runs.Seed = "1",
     out: Annotated[str, typer.Option(metavar="DIR", help="New or empty folder; default results/twin-seedN.")] = "",
-    engine: Annotated[
-        str, typer.Option(metavar="cpp|numpy", help="Compiled C++, or NumPy without a compiler.")
-    ] = "cpp",
-    jobs: Annotated[
-        str, typer.Option(metavar="N", help="Processes at a time; default 2. Results do not depend on it.")
-    ] = "",
-    timeout: Annotated[str, typer.Option(metavar="SECONDS", help="Stop when this time is over.")] = "",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PARAMETER=VALUE", help="Set a parameter; also --PARAMETER VALUE."),
-    ] = None,
+    engine: runs.Engine = "cpp",
+    jobs: runs.Jobs = "",
+    timeout: runs.Timeout = "",
+    settings: runs.Settings = None,
 ) -> None:
     """Give a network of your own its rate and spiking twins; `twin --help` lists the parameters."""
     given = []

@@ -74,13 +74,19 @@ def trained_activity(
     states = through_time(
         lambda p, x, u: textbook.step(p, x, u, alpha),
         parameters,
-        textbook.start(parameters),
+        _first(textbook, parameters),
         inputs,
         _borders(truncation, inputs.shape[1]),
     )
     if states is None:
         states = _states(model, parameters, inputs, alpha, truncation)
     return _current_and_rate(textbook, parameters, states)
+
+
+def _first(textbook: Textbook, parameters: Any) -> Any:
+    """Return the state before the first input, as precise as the parameters: a page may write zeros, in float64."""
+    precision = jnp.result_type(*jax.tree.leaves(parameters))
+    return jax.tree.map(lambda array: jnp.asarray(array, precision), textbook.start(parameters))
 
 
 def _current_and_rate(textbook: Textbook, parameters: Any, states: Any) -> tuple[jax.Array, jax.Array]:
@@ -121,7 +127,7 @@ def _states(
 ) -> Any:
     """Return the leaky form's states, arrays of (trial, time, ...)."""
     textbook = model.recurrence()
-    first = textbook.start(parameters)
+    first = _first(textbook, parameters)
     if hand is None:
         return _over_time(lambda x, u: textbook.step(parameters, x, u, alpha), first, inputs, truncation)
 

@@ -57,17 +57,5 @@ def forward_through(
             f"alpha is {alpha}, but the rate text has dt / tau = {dt} s / {tau} s = {dt / tau:g}: they must be the same"
         )
     values = {name: getattr(parameters, name) for name in model.trained._fields}  # type: ignore[attr-defined]
-    sizes = model.sizes(values)
-    layout = Layout(
-        inputs=sizes["inputs"],
-        units=sizes["units"],
-        outputs=sizes["outputs"],
-        slots=sizes["slots"],
-        neurons_per_unit=1,
-        trials=1,
-        dt=dt,
-        input_dt=dt,
-        input_steps=inputs.sizes["time"],
-        record_dt=dt,
-    )
+    layout = Layout.of_one_trial(model.sizes(values), dt=dt, steps=inputs.sizes["time"])
     return rate_function(model, layout, values)

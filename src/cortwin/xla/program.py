@@ -60,13 +60,26 @@ class Program:
         if not self._clocks:
             raise CortwinError("the network does nothing: no object of it runs or is recorded")
         self.dt = min(clock.dt_ for clock in self._clocks.values())
-        self._period = {name: self._ticks(clock) for name, clock in self._clocks.items()}
+        self._period = {name: self._period_of(clock) for name, clock in self._clocks.items()}
         self._frame = math.gcd(*(period for period in self._period.values() if period > 1)) or 1
         self._hidden = {key: value for operation in self.operations for key, value in operation.hidden.items()}
         self._written = frozenset(key for operation in self.operations for key in operation.writes)
         self._compiled = jax.jit(partial(self._simulate, differentiable=False), static_argnums=1)
 
-    def _ticks(self, clock: Clock) -> int:
+    def ticks(self, duration: float) -> int:
+        """Return the number of ticks in a time in seconds.
+
+        Raises
+        ------
+        CortwinError
+            If it is no number of ticks.
+        """
+        found = round(float(duration) / self.dt)
+        if found < 0 or abs(float(duration) / self.dt - found) > GRID_TOLERANCE:
+            raise CortwinError(f"the duration of {float(duration):g} s is not a multiple of dt = {self.dt:g} s")
+        return found
+
+    def _period_of(self, clock: Clock) -> int:
         ratio = clock.dt_ / self.dt
         if abs(ratio - round(ratio)) > GRID_TOLERANCE:
             raise CortwinError(
@@ -131,9 +144,7 @@ class Program:
         RunFailed
             If a state is not finite at the end, or a record at any time.
         """
-        n_steps = round(float(duration) / self.dt)
-        if n_steps < 0 or abs(float(duration) / self.dt - n_steps) > GRID_TOLERANCE:
-            raise CortwinError(f"the duration of {float(duration):g} s is not a multiple of dt = {self.dt:g} s")
+        n_steps = self.ticks(duration)
         for name, value in (values or {}).items():
             if not np.isfinite(np.asarray(value, dtype=np.float64)).all():
                 raise CortwinError(f"{name}: a given value is not finite")
