@@ -12,29 +12,22 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import brian2
 import numpy as np
 from brian2.core.variables import ArrayVariable, DynamicArrayVariable
-from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices, reset_device, set_device
 
 from cortwin.blow_ups import COUNTER
 from cortwin.builder import TIMED, Layout, connections, objects, timed_arrays
 from cortwin.cpp import cache, compiler
+from cortwin.cpp.device import NAME
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
 from cortwin.model import Model, Writing
-
-
-class CortwinDevice(CPPStandaloneDevice):
-    """Brian2's C++ standalone device under a name of its own, so that a user's own standalone script is left alone."""
-
-
-all_devices["cortwin"] = CortwinDevice()
 
 
 # What the program found in its memory when it began: a line for each array that it was given, name and checksum.
@@ -99,7 +92,8 @@ def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: 
         lines.insert(lines.index("set_from_command_line(args);") + 1, _reading_back(device, given, layout))
         device.build(directory=str(folder), compile=False, run=False)
         return _describe(device, network, given, model, writing, layout) | {
-            "compiler": compiler.find().describe(profile)
+            "compiler": compiler.find().describe(profile),
+            "code_objects": [asdict(note) for note in device.notes],
         }
 
 
@@ -247,7 +241,7 @@ def _file(device: Any, variable: ArrayVariable) -> dict[str, Any]:
 @contextlib.contextmanager
 def _device() -> Iterator[Any]:
     """Activate our device for one build, and put back whatever device was active."""
-    device: Any = all_devices["cortwin"]
+    device: Any = all_devices[NAME]
     # Brian2 numbers the names of code objects while earlier ones of the same name, caught in cycles, are still alive.
     gc.collect()
     set_device(device, build_on_run=False)

@@ -1,0 +1,101 @@
+"""Our Brian2 device: C++ standalone, with templates of ours for the code objects that a fast path can express.
+
+Brian2 asks a device for one code object after another, by the name of a template. `cortwin.cpp.paths` may answer with a
+template of ours for the same statements; otherwise Brian2's own is used. Both answers are noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+from brian2.devices.device import all_devices
+
+from cortwin.cpp import paths
+
+NAME = "cortwin"
+
+
+class CortwinCodeObject(CPPStandaloneCodeObject):
+    """A code object whose templates are ours where we have one of that name, and Brian2's elsewhere."""
+
+    templater = CPPStandaloneCodeObject.templater.derive("cortwin.cpp", ".cpp")
+
+
+@dataclass(frozen=True)
+class Note:
+    """Which template a code object got, and why.
+
+    Parameters
+    ----------
+    code_object, owner : their names
+    stock : Brian2's template
+    used : the template that was used; the stock one where no path is fast
+    reason : why no path is fast; empty where one is, or where there is none for the template
+    """
+
+    code_object: str
+    owner: str
+    stock: str
+    used: str
+    reason: str
+
+    @property
+    def fast(self) -> bool:
+        """Whether a template of ours was used."""
+        return self.used != self.stock
+
+
+class CortwinDevice(CPPStandaloneDevice):
+    """Brian2's C++ standalone device under a name of its own, with the fast paths of `cortwin.cpp.paths`.
+
+    Attributes
+    ----------
+    notes : what became of each code object, in the order of their making
+    """
+
+    def __init__(self) -> None:
+        """Begin with no note; Brian2 calls this again when the device is cleared."""
+        super().__init__()
+        self.notes: list[Note] = []
+
+    def code_object_class(self, codeobj_class: Any = None, fallback_pref: Any = None) -> Any:
+        """Return our class of code objects unless Brian2 asks for a special one."""
+        del fallback_pref  # of Brian2's runtime targets
+        return CortwinCodeObject if codeobj_class in (None, CPPStandaloneCodeObject) else codeobj_class
+
+    def code_object(
+        self,
+        owner: Any,
+        name: str,
+        abstract_code: Any,
+        variables: Mapping[str, Any],
+        template_name: str,
+        variable_indices: Mapping[str, str],
+        codeobj_class: Any = None,
+        template_kwds: Mapping[str, Any] | None = None,
+        **keywords: Any,
+    ) -> Any:
+        """Make a code object from the template of the first fast path that takes it, else from Brian2's own."""
+        request = paths.Request(self, owner, abstract_code, variables, template_name, variable_indices)
+        choice, reason = (None, "") if codeobj_class is not None else paths.choose(request)
+        made = super().code_object(
+            owner,
+            name,
+            abstract_code,
+            variables,
+            template_name if choice is None else choice.template,
+            variable_indices,
+            codeobj_class=codeobj_class,
+            template_kwds={**(template_kwds or {}), **({} if choice is None else choice.keywords)},
+            **keywords,
+        )
+        used = template_name if choice is None else choice.template
+        self.notes.append(Note(made.name, getattr(owner, "name", ""), template_name, used, reason))
+        return made
+
+
+all_devices[NAME] = CortwinDevice()

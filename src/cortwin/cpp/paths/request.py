@@ -1,0 +1,37 @@
+"""What Brian2 asks for, and what a fast path answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Request:
+    """A code object that Brian2 asks for.
+
+    Parameters
+    ----------
+    device : which device
+    owner : the Brian2 object that it belongs to
+    abstract_code : its statements, or a dict of them
+    variables : Brian2 variable by name
+    template : name of Brian2's template
+    indices : name of the index of each variable
+    """
+
+    device: Any
+    owner: Any
+    abstract_code: Any
+    variables: Mapping[str, Any]
+    template: str
+    indices: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A template of ours, and what it is told besides what Brian2 tells every template."""
+
+    template: str
+    keywords: Mapping[str, Any] = field(default_factory=dict)
