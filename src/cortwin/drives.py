@@ -14,13 +14,13 @@ POISSON = "poisson"
 class PoissonDrive:
     """Independent Poisson sources onto every neuron of a population, of the same rate and weight.
 
-    In a step of dt each neuron's ``variable`` grows by ``weight`` times a Poisson number of mean ``number * rate * dt``:
-    exactly what that many independent Poisson processes deliver. Brian2's `PoissonInput` draws a binomial number of
-    ``number`` trials instead (each source fires at most once in a step), whose variance is smaller by the factor
-    ``1 - rate * dt``, and a normal one where more than 5 events are expected; the two distributions are at most
-    ``rate * dt`` apart in total variation (Barbour & Hall 1984, doi:10.1017/S0305004100061806). Every compiler draws
-    the Poisson number. It arrives with the spikes (Brian2's slot ``synapses``), and not at a variable that is held while
-    the neuron is refractory.
+    In a step of dt the ``variable`` of each neuron grows by ``weight`` times a Poisson number of mean
+    ``number * rate * dt``: what that many independent Poisson processes deliver. It arrives with the spikes (Brian2's
+    slot ``synapses``), and not at a variable that is held while the neuron is refractory. Every compiler draws this
+    number. Brian2's `PoissonInput` draws another one: binomial of ``number`` trials, because each source fires at most
+    once in a step, whose variance is smaller by the factor ``1 - rate * dt``, and a normal one where more than 5 events
+    are expected. Binomial and Poisson are at most ``rate * dt`` apart in total variation (Barbour & Hall 1984,
+    doi:10.1017/S0305004100061806).
 
     Parameters
     ----------
