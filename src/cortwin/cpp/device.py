@@ -58,12 +58,14 @@ class CortwinDevice(CPPStandaloneDevice):
     Attributes
     ----------
     notes : what became of each code object, in the order of their making
+    rows : pathway of a page by the name of each Synapses whose synapses lie in rows (``lib/rows.h``)
     """
 
     def __init__(self) -> None:
         """Begin with no note; Brian2 calls this again when the device is cleared."""
         super().__init__()
         self.notes: list[Note] = []
+        self.rows: dict[str, Any] = {}
         self.extra_link_args = [*self.extra_link_args, "-pthread"]
 
     def copy_source_files(self, writer: Any, directory: str) -> None:
