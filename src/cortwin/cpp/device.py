@@ -71,8 +71,8 @@ class CortwinDevice(CPPStandaloneDevice):
     def copy_source_files(self, writer: Any, directory: str) -> None:
         """Copy Brian2's headers, and ours beside them: ``#include "cortwin/NAME.h"``."""
         super().copy_source_files(writer, directory)
-        for file in copy_directory(str(LIBRARY), str(Path(directory) / "cortwin")):
-            writer.header_files.add(f"cortwin/{file}")
+        files = copy_directory(str(LIBRARY), str(Path(directory) / "cortwin"))
+        writer.header_files |= {f"cortwin/{file}" for file in files}
 
     def code_object_class(self, codeobj_class: Any = None, fallback_pref: Any = None) -> Any:
         """Return our class of code objects unless Brian2 asks for a special one."""
