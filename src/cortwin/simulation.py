@@ -119,7 +119,8 @@ def simulate(
     batches = [_Batch(samples[part], None if intervention is None else intervention.part(part)) for part in trials]
     # Before anything long begins: what does not fit into the machine, and arrays that do not fit the model.
     processes = min(max(1, jobs), len(batches)) if engine == "cpp" else 0
-    memory = resources.require(resources.estimate(model, writing, layout, values), len(batches), processes)
+    need = resources.estimate(model, writing, layout, values, compiled=engine == "cpp")
+    memory = resources.require(need, len(batches), processes)
 
     def prepare(part: _Batch) -> dict[str, NDArray]:
         return arrays(model, writing, layout, values, part.inputs, part.intervention, seed=seed)
