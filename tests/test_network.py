@@ -86,7 +86,7 @@ NETWORK = page(
     total=Pathway("inh", "exc", FixedTotalNumber(90), on_pre="v_post += J_inh", delay=Normal("d", "sd_d", "d_min")),
     bernoulli=Pathway("inh", "inh", PairwiseBernoulli(0.3, autapses=False), on_pre="v_post += J_inh"),
     everyone=Pathway("inh", "inh", AllToAll(autapses=False), on_pre="v_post += 0.01*J_inh", delay="d"),
-    alone=drawn("exc", "exc", OneToOne(), on_pre="v_post += 0.1*w*int(v_pre < theta)"),
+    alone=drawn("exc", "exc", OneToOne(), on_pre="v_post += 0.1*w*int(drive_pre > low)"),
     listed=Pathway(
         "inh",
         "exc",
