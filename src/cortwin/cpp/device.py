@@ -67,12 +67,19 @@ class CortwinDevice(CPPStandaloneDevice):
         self.notes: list[Note] = []
         self.rows: dict[str, Any] = {}
         self.extra_link_args = [*self.extra_link_args, "-pthread"]
+        self.headers = [*self.headers, '"cortwin/runs.h"']
 
     def copy_source_files(self, writer: Any, directory: str) -> None:
         """Copy Brian2's headers, and ours beside them: ``#include "cortwin/NAME.h"``."""
         super().copy_source_files(writer, directory)
         files = copy_directory(str(LIBRARY), str(Path(directory) / "cortwin"))
         writer.header_files |= {f"cortwin/{file}" for file in files}
+
+    def network_run(self, *arguments: Any, **keywords: Any) -> None:
+        """Count the run in the program, for what our templates prepare at the beginning of a run."""
+        self.insert_code("main", "cortwin::runs_begun++;")
+        # One frame more lies between Brian2 and the namespace of the caller.
+        super().network_run(*arguments, **{**keywords, "level": keywords.get("level", 0) + 1})
 
     def code_object_class(self, codeobj_class: Any = None, fallback_pref: Any = None) -> Any:
         """Return our class of code objects unless Brian2 asks for a special one."""
