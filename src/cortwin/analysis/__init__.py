@@ -68,6 +68,7 @@ from cortwin.analysis.rotations import Rotations as Rotations
 from cortwin.analysis.rotations import jpca as jpca
 from cortwin.analysis.rotations import jpca_null as jpca_null
 from cortwin.analysis.rotations import linear_dynamics as linear_dynamics
+from cortwin.analysis.siegert import siegert_rate as siegert_rate
 from cortwin.analysis.similarity import cca_similarity as cca_similarity
 from cortwin.analysis.similarity import cka_similarity as cka_similarity
 from cortwin.analysis.similarity import compare as compare
@@ -83,6 +84,8 @@ from cortwin.analysis.spike_trains import pathology as pathology
 from cortwin.analysis.spike_trains import spike_statistics as spike_statistics
 from cortwin.analysis.spikes import population_rate as population_rate
 from cortwin.analysis.spikes import spike_counts as spike_counts
+from cortwin.analysis.stationary_rates import input_statistics as input_statistics
+from cortwin.analysis.stationary_rates import stationary_rates as stationary_rates
 from cortwin.analysis.tuning import cosine_tuning as cosine_tuning
 from cortwin.analysis.undefined import Undefined as Undefined
 from cortwin.analysis.undefined import reason_of as reason_of
