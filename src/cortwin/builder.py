@@ -278,6 +278,8 @@ def objects(
             setattr(groups[name], variable, brian2.linked_var(groups[source], linked, index=index))
     if layout.intervention:
         _lay_hands_on(groups, model, writing)
+    for name, drive in text.drives.items():
+        groups[drive.target].run_regularly(drive.statement, when="synapses", name=name)
     parts: list[Any] = [*groups.values()]
     for position, (name, pathway) in enumerate(text.pathways.items()):
         synapses = brian2.Synapses(
