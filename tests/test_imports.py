@@ -42,7 +42,7 @@ LAYERS = (
     ("builder", "ensemble", "perturbation"),
     ("intervention", "populations"),
     ("model",),
-    ("activations", "equations", "links"),
+    ("activations", "drives", "equations", "links"),
     ("blow_ups", "brian2_import", "inputs"),
     ("figures",),
     ("tasks", "analysis"),

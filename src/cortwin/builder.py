@@ -324,6 +324,8 @@ def objects(
             setattr(groups[name], variable, brian2.linked_var(groups[source], linked, index=index))
     if layout.intervention:
         _lay_hands_on(groups, model, writing)
+    for name, drive in text.drives.items():
+        groups[drive.target].run_regularly(drive.statement, when="synapses", name=name)
     parts: list[Any] = [*groups.values()]
     for position, (name, pathway) in enumerate(text.pathways.items()):
         synapses = brian2.Synapses(
@@ -346,9 +348,6 @@ def objects(
             first = 0 if pathway.after is None else groups[pathway.after].order + room
             updater.order = first + position - len(text.pathways)
         parts.append(synapses)
-    for drive in text.drives.values():
-        rate, weight = (model.constants[name] for name in (drive.rate, drive.weight))
-        parts.append(brian2.PoissonInput(groups[drive.target], drive.variable, drive.number, rate, weight))
     recording_clock = brian2.Clock(dt=layout.record_dt * brian2.second, name="recording_clock")
     for name, variables in _recorded(text).items():
         parts.append(

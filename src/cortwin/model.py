@@ -19,6 +19,7 @@ from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from cortwin.connectivity import Distribution, FromArrays, Rule
 from cortwin.connectivity.distributions import in_si
+from cortwin.drives import PoissonDrive
 from cortwin.equations import KEYWORDS, Definition, check_dimensions, definitions, statements
 from cortwin.errors import CortwinError
 from cortwin.links import LINKS
@@ -110,8 +111,8 @@ class Writing:
     """A biological writing: populations, pathways, and which variables are its activity.
 
     The text of one population hears the input as ``stimulus(t, i)``. ``activity`` names what is compared and decoded,
-    ``{"x": "cortex.x", "r": "cortex.r"}``; ``spikes`` names the populations whose spikes count. ``drives`` are sources of
-    random spikes by name.
+    ``{"x": "cortex.x", "r": "cortex.r"}``; ``spikes`` names the populations whose spikes count; ``drives`` are what
+    populations hear from sources that are not simulated, by name.
 
     In one time step the pathways sum first, in the order in which they are declared; then the populations are advanced,
     in theirs, each followed by the pathways that come ``after`` it; then come thresholds, synapses and resets (Brian2's
@@ -122,7 +123,7 @@ class Writing:
     pathways: Mapping[str, Pathway]
     activity: Mapping[str, str]
     spikes: tuple[str, ...] = ()
-    drives: Mapping[str, Any] = field(default_factory=dict)
+    drives: Mapping[str, PoissonDrive] = field(default_factory=dict)
 
 
 def _first_current(p: Any) -> Any:
@@ -402,6 +403,11 @@ def _check_writing(writing: Writing, model: Model, where: str) -> None:
     for name in writing.spikes:
         if name not in writing.populations or not writing.populations[name].threshold:
             raise CortwinError(f"{where}: the population {name} does not exist or has no threshold: it cannot spike")
+    for name, drive in writing.drives.items():
+        _check_object_name(name, where)
+        if name in writing.populations or name in writing.pathways:
+            raise CortwinError(f"{where}: the drive {name} has the name of a population or pathway")
+        _check_drive(drive, defined, model, f"{where}, {name}")
 
 
 def _check_population(
@@ -484,6 +490,21 @@ def _check_pathway(
     if pathway.after is not None and pathway.after not in defined:
         raise CortwinError(f"{where}: it comes after the population '{pathway.after}', which does not exist")
     return summed
+
+
+def _check_drive(drive: PoissonDrive, defined: Mapping[str, tuple[Definition, ...]], model: Model, where: str) -> None:
+    if drive.target not in defined:
+        raise CortwinError(f"{where}: the drive names the population '{drive.target}', which does not exist")
+    own = {item.name: item.dimensions for item in defined[drive.target] if item.kind != "subexpression"}
+    if drive.variable not in own:
+        raise CortwinError(
+            f"{where}: the drive's variable '{drive.variable}' is no state or parameter of {drive.target}"
+        )
+    constants = _constants(model)
+    for role, name, expected in (("rate", drive.rate, SECOND**-1), ("weight", drive.weight, own[drive.variable])):
+        if name not in constants:
+            raise CortwinError(f"{where}: the {role} '{name}' of the drive is not one of the constants")
+        check_dimensions(name, expected, constants, (), f"{where}, {role}")
 
 
 def _check_values(values: Mapping[str, str], own: tuple[Definition, ...], model: Model, where: str) -> None:

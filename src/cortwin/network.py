@@ -29,12 +29,14 @@ class NetworkRun:
         ``time`` in seconds, with ``n_units``, ``n_trials``, ``duration`` and ``dt`` in its attributes
     activity : by name, (trial, time, unit); empty where the writing records none
     seconds, build_seconds : wall time of the run without the build, and of the build (0 when cached)
+    stepping_seconds : what the steps alone took, without drawing the network; NaN where the engine does not tell
     """
 
     spikes: Mapping[str, xr.Dataset]
     activity: xr.Dataset
     seconds: float
     build_seconds: float
+    stepping_seconds: float = float("nan")
 
     def rate(self, population: str) -> float:
         """Return the mean firing rate of a population in Hz."""
@@ -47,26 +49,29 @@ def run_network(
     model: Model,
     writing: str = "spiking",
     values: Mapping[str, Any] | None = None,
+    inputs: xr.DataArray | None = None,
     *,
-    duration: float,
+    duration: float | None = None,
     dt: float,
     seed: int = 0,
+    threads: int = 1,
     record_dt: float | None = None,
     engine: str = "cpp",
     profile: str = "release",
     timeout: float | None = None,
 ) -> NetworkRun:
-    """Simulate one trial of a writing that hears no input.
+    """Simulate one trial of a writing, which hears no input unless one is given.
 
     Parameters
     ----------
     model, writing : what is simulated
     values : array by name, shapes as in ``model.shapes``; None where there are none
-    duration : simulated time in seconds, a multiple of dt
+    inputs : (1, time, input) DataArray; None for silence
+    duration : simulated time in seconds, a multiple of dt; that of the inputs where they are given
     dt : integration step in seconds
     seed : of what the page draws: connections, weights, delays, initial states
     record_dt : seconds between recorded samples of the activity; dt when None
-    engine, profile, timeout : as in `cortwin.simulation.simulate`
+    threads, engine, profile, timeout : as in `cortwin.simulation.simulate`
 
     Raises
     ------
@@ -75,16 +80,19 @@ def run_network(
     RunFailed
         When the run ended without results that can be believed.
     """
-    if not (np.isfinite(duration) and duration > 0):
+    if (inputs is None) == (duration is None):
+        raise CortwinError("a network runs for a duration or on inputs: give one of them")
+    if duration is not None and not (np.isfinite(duration) and duration > 0):
         raise CortwinError(f"the duration is {duration} s, must be positive")
     text = model.writing(writing)
-    # One silent sample: no equation hears it.
-    silence = activity(np.zeros((1, 1, 1)), dt=duration, last="input")
+    if inputs is None:
+        # One silent sample: no equation hears it.
+        inputs = activity(np.zeros((1, 1, 1)), dt=float(duration or 0), last="input")
     found = simulate(
         model,
         writing,
         values or {},
-        silence,
+        inputs,
         dt=dt,
         record_dt=dt if record_dt is None else record_dt,
         spikes=bool(text.spikes),
@@ -92,10 +100,11 @@ def run_network(
         profile=profile,
         batch=1,
         seed=seed,
+        threads=threads,
         timeout=timeout,
     )
     spikes = {} if found.spikes is None else _apart(found.spikes, text, model.sizes(values or {}))
-    return NetworkRun(spikes, found.activity, found.seconds, found.build_seconds)
+    return NetworkRun(spikes, found.activity, found.seconds, found.build_seconds, found.stepping_seconds)
 
 
 def _apart(spikes: xr.Dataset, text: Writing, sizes: Mapping[str, int]) -> dict[str, xr.Dataset]:

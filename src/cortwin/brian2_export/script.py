@@ -208,6 +208,9 @@ def _population(
     units = {item.name: item.unit for item in definitions(population.equations, name)}
     for state, array in population.values.items():
         lines.append(f"{variable}.{state} = np.tile(numbers[{_text(array)}], trials){_times(units[state])}")
+    for drive, found in text.drives.items():
+        if found.target == name:
+            lines.append(f'{variable}.run_regularly({_text(found.statement)}, when="synapses", name={_text(drive)})')
     return lines
 
 

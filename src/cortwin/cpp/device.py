@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
+from brian2.utils.filetools import copy_directory
 
 from cortwin.cpp import paths
 
 NAME = "cortwin"
+LIBRARY = Path(__file__).parent / "lib"  # our C++ headers
 
 
 class CortwinCodeObject(CPPStandaloneCodeObject):
@@ -61,6 +64,13 @@ class CortwinDevice(CPPStandaloneDevice):
         """Begin with no note; Brian2 calls this again when the device is cleared."""
         super().__init__()
         self.notes: list[Note] = []
+        self.extra_link_args = [*self.extra_link_args, "-pthread"]
+
+    def copy_source_files(self, writer: Any, directory: str) -> None:
+        """Copy Brian2's headers, and ours beside them: ``#include "cortwin/NAME.h"``."""
+        super().copy_source_files(writer, directory)
+        for file in copy_directory(str(LIBRARY), str(Path(directory) / "cortwin")):
+            writer.header_files.add(f"cortwin/{file}")
 
     def code_object_class(self, codeobj_class: Any = None, fallback_pref: Any = None) -> Any:
         """Return our class of code objects unless Brian2 asks for a special one."""
@@ -80,8 +90,11 @@ class CortwinDevice(CPPStandaloneDevice):
         **keywords: Any,
     ) -> Any:
         """Make a code object from the template of the first fast path that takes it, else from Brian2's own."""
-        request = paths.Request(self, owner, abstract_code, variables, template_name, variable_indices)
-        choice, reason = (None, "") if codeobj_class is not None else paths.choose(request)
+        keywords_given = template_kwds or {}
+        request = paths.Request(self, owner, abstract_code, variables, template_name, variable_indices, keywords_given)
+        # Brian2 hands back the class that `code_object_class` gave it; any other one has templates of its own.
+        ours = codeobj_class in (None, CortwinCodeObject)
+        choice, reason = paths.choose(request) if ours else (None, "")
         made = super().code_object(
             owner,
             name,
@@ -90,7 +103,7 @@ class CortwinDevice(CPPStandaloneDevice):
             template_name if choice is None else choice.template,
             variable_indices,
             codeobj_class=codeobj_class,
-            template_kwds={**(template_kwds or {}), **({} if choice is None else choice.keywords)},
+            template_kwds={**keywords_given, **({} if choice is None else choice.keywords)},
             **keywords,
         )
         used = template_name if choice is None else choice.template

@@ -19,6 +19,7 @@ class Request:
     variables : Brian2 variable by name
     template : name of Brian2's template
     indices : name of the index of each variable
+    keywords : what Brian2 tells the template
     """
 
     device: Any
@@ -27,6 +28,7 @@ class Request:
     variables: Mapping[str, Any]
     template: str
     indices: Mapping[str, str]
+    keywords: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
