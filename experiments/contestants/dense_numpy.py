@@ -9,7 +9,7 @@ import numpy as np
 
 
 def prepare(case: dict[str, Any]) -> Callable[[], None]:
-    """Draw the matrix; each call multiplies it with a vector, or with one for each trial, as often as there are steps."""
+    """Draw the matrix; each call multiplies it with a vector, or with one for each trial, in every step."""
     n, trials, steps = (case[name] for name in ("units", "trials", "steps"))
     generator = np.random.default_rng(1)
     W = 1.5 * generator.standard_normal((n, n)) / np.sqrt(n)
