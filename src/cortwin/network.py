@@ -1,4 +1,4 @@
-"""Run a network by itself: for a duration, without inputs, as large sparse networks are.
+"""Run a network by itself: for a duration, without inputs, as large sparse networks mostly are.
 
 The spikes of each population come apart, as (event,) arrays. Everything else is as in `cortwin.simulation`.
 """
@@ -60,13 +60,13 @@ def run_network(
     profile: str = "release",
     timeout: float | None = None,
 ) -> NetworkRun:
-    """Simulate one trial of a writing, which hears no input unless one is given.
+    """Simulate one trial of a writing, in silence or with an input.
 
     Parameters
     ----------
     model, writing : what is simulated
     values : array by name, shapes as in ``model.shapes``; None where there are none
-    inputs : (1, time, input) DataArray; None for silence
+    inputs : (1, time, input) DataArray; every sample is held for its dt. None for silence
     duration : simulated time in seconds, a multiple of dt; that of the inputs where they are given
     dt : integration step in seconds
     seed : of what the page draws: connections, weights, delays, initial states
@@ -80,14 +80,14 @@ def run_network(
     RunFailed
         When the run ended without results that can be believed.
     """
-    if (inputs is None) == (duration is None):
-        raise CortwinError("a network runs for a duration or on inputs: give one of them")
-    if duration is not None and not (np.isfinite(duration) and duration > 0):
-        raise CortwinError(f"the duration is {duration} s, must be positive")
     text = model.writing(writing)
     if inputs is None:
+        if duration is None or not (np.isfinite(duration) and duration > 0):
+            raise CortwinError(f"the duration is {duration} s, must be positive")
         # One silent sample: no equation hears it.
-        inputs = activity(np.zeros((1, 1, 1)), dt=float(duration or 0), last="input")
+        inputs = activity(np.zeros((1, 1, 1)), dt=duration, last="input")
+    elif duration is not None or inputs.sizes.get("trial") != 1:
+        raise CortwinError("inputs of a network are one trial, and say for how long it runs: leave out the duration")
     found = simulate(
         model,
         writing,
@@ -103,7 +103,8 @@ def run_network(
         threads=threads,
         timeout=timeout,
     )
-    spikes = {} if found.spikes is None else _apart(found.spikes, text, model.sizes(values or {}))
+    sizes = model.sizes(values or {}) | {"inputs": inputs.sizes["input"]}
+    spikes = {} if found.spikes is None else _apart(found.spikes, text, sizes)
     return NetworkRun(spikes, found.activity, found.seconds, found.build_seconds, found.stepping_seconds)
 
 
