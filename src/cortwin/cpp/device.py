@@ -16,7 +16,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
 from brian2.utils.filetools import copy_directory
 
-from cortwin.cpp import paths
+from cortwin.cpp import paths, randomness
 
 NAME = "cortwin"
 LIBRARY = Path(__file__).parent / "lib"  # our C++ headers
@@ -26,6 +26,9 @@ class CortwinCodeObject(CPPStandaloneCodeObject):
     """A code object whose templates are ours where we have one of that name, and Brian2's elsewhere."""
 
     templater = CPPStandaloneCodeObject.templater.derive("cortwin.cpp", ".cpp")
+
+
+randomness.use_in(CortwinCodeObject)
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,12 @@ class CortwinDevice(CPPStandaloneDevice):
         super().__init__()
         self.notes: list[Note] = []
         self.extra_link_args = [*self.extra_link_args, "-pthread"]
+        self.headers = [*self.headers, '"cortwin/stream.h"']  # `seed` needs it in the main program
+
+    def seed(self, seed: int | None = None) -> None:
+        """Set the seed of Brian2's random numbers and of ours, a random one for None."""
+        super().seed(seed)
+        self.insert_code("main", f"cortwin::seed({'' if seed is None else f'{int(seed)}ull'});")
 
     def copy_source_files(self, writer: Any, directory: str) -> None:
         """Copy Brian2's headers, and ours beside them: ``#include "cortwin/NAME.h"``."""
