@@ -6,6 +6,7 @@ template of ours for the same statements; otherwise Brian2's own is used. Both a
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,7 @@ class CortwinDevice(CPPStandaloneDevice):
         super().copy_source_files(writer, directory)
         for file in copy_directory(str(LIBRARY), str(Path(directory) / "cortwin")):
             writer.header_files.add(f"cortwin/{file}")
+        shutil.copy2(LIBRARY / "dynamic_array.h", Path(directory) / "brianlib" / "dynamic_array.h")
 
     def code_object_class(self, codeobj_class: Any = None, fallback_pref: Any = None) -> Any:
         """Return our class of code objects unless Brian2 asks for a special one."""

@@ -142,45 +142,52 @@ private:
     }
 };
 
-// Poisson numbers whose mean is known only when they are drawn. A mean that comes again and again gets a table.
+// Poisson numbers whose mean is known only when they are drawn. A mean that many are drawn of gets a table; the others,
+// and means whose table would be too large, are left to another sampler.
 class PoissonCounts {
 public:
     template <class Otherwise>
     std::int32_t draw(double mean, Stream& stream, Otherwise otherwise) {
-        for (Known& one : known) {
-            if (one.mean != mean) continue;
-            if (one.seen < often && ++one.seen == often) one.table = Counts::poisson(mean);
-            return one.seen == often ? one.table.draw(stream.next()) : otherwise(mean);
-        }
-        known[oldest].mean = mean;
-        known[oldest].seen = 0;
-        oldest = (oldest + 1) % few;
-        return otherwise(mean);
+        const Counts* table = table_of(mean, 1);
+        return table ? table->draw(stream.next()) : otherwise(mean);
     }
 
-    // The table of a mean that is the same for many draws; null where it would be too large.
-    const Counts* table(double mean) {
+    template <class Otherwise>
+    void draw(double mean, std::int32_t* into, std::size_t count, Stream& stream, Otherwise otherwise) {
+        if (const Counts* table = table_of(mean, count)) return table->draw(into, count, stream);
+        for (std::size_t k = 0; k < count; k++) into[k] = otherwise(mean);
+    }
+
+private:
+    static const int few = 4;             // means at a time
+    static const std::size_t many = 64;   // draws that pay for a table
+    static constexpr double largest = 1e6;  // a mean whose table has 20,000 columns
+    struct Known {
+        double mean = -1;
+        std::size_t drawn = 0;
+        Counts table;
+    } known[few];
+    int oldest = 0;
+
+    const Counts* table_of(double mean, std::size_t count) {
         if (!(mean >= 0 && mean <= largest)) return nullptr;
         for (Known& one : known) {
-            if (one.mean == mean && one.seen == often) return &one.table;
+            if (one.mean == mean) return wanted(one, count);
         }
         Known& one = known[oldest];
         oldest = (oldest + 1) % few;
         one.mean = mean;
-        one.seen = often;
-        one.table = Counts::poisson(mean);
-        return &one.table;
+        one.drawn = 0;
+        return wanted(one, count);
     }
 
-private:
-    static const int few = 4, often = 64;
-    static constexpr double largest = 1e6;  // 20 standard deviations: 20,000 columns
-    struct Known {
-        double mean = -1;
-        int seen = 0;
-        Counts table;
-    } known[few];
-    int oldest = 0;
+    static const Counts* wanted(Known& one, std::size_t count) {
+        if (one.drawn >= many) return &one.table;
+        one.drawn += count;
+        if (one.drawn < many) return nullptr;
+        one.table = Counts::poisson(one.mean);
+        return &one.table;
+    }
 };
 
 }  // namespace cortwin

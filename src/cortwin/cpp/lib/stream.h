@@ -121,6 +121,10 @@ private:
     }
 };
 
+inline void uniforms(double* into, std::size_t count, Stream& stream) {
+    for (std::size_t k = 0; k < count; k++) into[k] = stream.uniform();
+}
+
 // Set the seed of all streams; they begin anew.
 inline void seed(std::uint64_t value) {
     root().seed = value;
