@@ -9,7 +9,7 @@ the pathways connect within a trial only.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,15 @@ import xarray as xr
 from brian2.devices.device import reset_device
 from numpy.typing import NDArray
 
+from cortwin import connectivity
 from cortwin.blow_ups import COUNTER, LARGEST
+from cortwin.connectivity import Distribution, FromArrays
+from cortwin.connectivity.distributions import in_si
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
 from cortwin.inputs import check_inputs
 from cortwin.intervention import ADD, KEEP, Intervention, variable_of
-from cortwin.model import OWNERS, STIMULUS, Model, Pathway, Population, Writing, check_array
+from cortwin.model import OWNERS, SECOND, STIMULUS, SYNAPSES, Model, Pathway, Population, Writing, check_array
 
 # Brian2's own tolerance for a duration that is a multiple of dt.
 MULTIPLE_TOLERANCE = 1e-4
@@ -90,6 +93,10 @@ class Layout:
         """Elements per trial, by the names in `cortwin.model.SIZES`."""
         own = {"inputs": self.inputs, "units": self.units, "outputs": self.outputs, "slots": self.slots}
         return own | {name: own[of] * self.neurons_per_unit for name, of in OWNERS.items()}
+
+    def elements(self, population: Population) -> int:
+        """Elements of a population per trial."""
+        return population.size if isinstance(population.size, int) else self.sizes[population.size]
 
     @property
     def duration(self) -> float:
@@ -157,8 +164,13 @@ def arrays(
     values: Mapping[str, Any],
     inputs: Any,
     intervention: Intervention | None = None,
+    *,
+    seed: int = 0,
 ) -> dict[str, NDArray]:
-    """Return the numbers of a batch under Brian2's names.
+    """Return the numbers of a batch under Brian2's names, and what its connections are made of.
+
+    A pathway of which something is drawn has ``"PATHWAY.key"``, the (2,) words that Philox draws it with; one whose
+    synapses are listed has ``"PATHWAY.source"`` and ``"PATHWAY.target"``, sorted by source. `structure_of` names them.
 
     Parameters
     ----------
@@ -166,6 +178,7 @@ def arrays(
     values : array by name, shapes as in ``model.shapes``
     inputs : (trial, time, input) array, at most ``layout.trials`` trials; missing trials are filled with zeros
     intervention : what is done to the state of the units in these trials, where the layout says that something is
+    seed : of everything that a page draws: connections, weights, delays, initial states
 
     Raises
     ------
@@ -173,19 +186,27 @@ def arrays(
         For a missing or misshapen array, or one that is not finite.
     """
     check_steps(model, writing, layout.dt)
+    check_delays(model, writing, layout)
     text = model.writing(writing)
+    where = f"{model.name}, {writing} writing"
     found: dict[str, NDArray] = {}
     for name, part in (*text.populations.items(), *text.pathways.items()):
+        if isinstance(part, Pathway):
+            found |= _structure(name, part, text, layout, values, seed, f"{where}, {name}")
+        else:
+            found |= _drawn_states(name, part, model, layout, seed, f"{where}, {name}")
+        order = _order(part, values)
         for variable, array in part.values.items():
             if array not in values:
-                raise CortwinError(f"{model.name}, {writing} writing: no array '{array}' for {name}.{variable}")
-            check_array(array, values[array], model.shapes[array], layout.sizes)
-            if isinstance(part, Pathway):
-                _check_weights(part, array, model, text, f"{model.name}, {writing} writing, {name}")
+                raise CortwinError(f"{where}: no array '{array}' for {name}.{variable}")
+            check_array(array, values[array], model.shapes[array], {**layout.sizes, SYNAPSES: order.size})
+            flat = np.asarray(values[array], dtype=np.float64)
+            if isinstance(part, Pathway) and isinstance(part.connect, FromArrays):
+                flat = flat[order]
+            elif isinstance(part, Pathway):
+                _check_weights(part, array, model, text, f"{where}, {name}")
                 # Brian2 numbers synapses by source, then target; the field writes weights as (target, source).
-                flat = np.asarray(values[array], dtype=np.float64).T.ravel()
-            else:
-                flat = np.asarray(values[array], dtype=np.float64)
+                flat = flat.T.ravel()
             found[f"{name}.{variable}"] = np.tile(flat, layout.trials)
     samples = np.asarray(inputs, dtype=np.float64)
     expected = (layout.trials, layout.input_steps, layout.inputs)
@@ -224,6 +245,25 @@ def check_steps(model: Model, writing: str, dt: float) -> None:
                 )
 
 
+def check_delays(model: Model, writing: str, layout: Layout) -> None:
+    """Refuse a delay that is not a multiple of the step, or longer than the simulation."""
+    for name, pathway in model.writing(writing).pathways.items():
+        where = f"{model.name}, {writing} writing, {name}"
+        if pathway.delay is None:
+            continue
+        if isinstance(pathway.delay, Distribution):
+            shortest = in_si(pathway.delay, model.constants, SECOND, where).minimum
+        else:
+            shortest = float(model.constants[pathway.delay])
+            steps = shortest / layout.dt
+            if abs(steps - round(steps)) > MULTIPLE_TOLERANCE * max(1.0, steps):
+                raise CortwinError(
+                    f"{where}: the delay {pathway.delay} = {shortest} s is not a multiple of dt = {layout.dt} s"
+                )
+        if shortest > layout.duration:
+            raise CortwinError(f"{where}: the delay of {shortest} s is longer than the {layout.duration} s simulated")
+
+
 def objects(
     model: Model,
     writing: str,
@@ -231,6 +271,7 @@ def objects(
     data: Mapping[str, NDArray] | None = None,
     *,
     counting: bool = True,
+    connect: Callable[[brian2.Synapses, str], None] | None = None,
 ) -> brian2.Network:
     """Make the Brian2 network of one batch on the active device.
 
@@ -239,6 +280,8 @@ def objects(
     model, writing, layout : what is simulated
     data : the numbers, from `arrays`; None leaves them out, for a program that is given them when it runs
     counting : whether states that leave the range are counted
+    connect : makes the synapses of a pathway that has a rule, given the Brian2 object and the pathway's name; None for
+        synapses made of the data
 
     Returns
     -------
@@ -257,7 +300,7 @@ def objects(
     room = len(text.pathways) + (2 if layout.intervention else 1)
     for position, (name, population) in enumerate(text.populations.items()):
         groups[name] = brian2.NeuronGroup(
-            layout.trials * layout.sizes[population.size],
+            layout.trials * layout.elements(population),
             _with_links(population.equations, population.linked)
             + (f"\n{COUNTER} : integer" if population.reset and counting else ""),
             method=population.method,
@@ -274,7 +317,10 @@ def objects(
             groups[name].run_regularly(_counting(population), when="after_groups", name=f"{name}_{COUNTER}")
         for variable, target in population.linked.items():
             source, _, linked = target.partition(".")
-            index = owner(layout, population.size, text.populations[source].size, f"{where}, {name}.{variable}")
+            sizes = population.size, text.populations[source].size
+            if isinstance(sizes[0], int) or isinstance(sizes[1], int):
+                raise CortwinError(f"{where}, {name}: populations with a size of their own cannot be linked")
+            index = owner(layout, *sizes, f"{where}, {name}.{variable}")
             setattr(groups[name], variable, brian2.linked_var(groups[source], linked, index=index))
     if layout.intervention:
         _lay_hands_on(groups, model, writing)
@@ -288,18 +334,22 @@ def objects(
             model=pathway.equations,
             on_pre=pathway.on_pre,
             method=pathway.method,
-            delay=None if pathway.delay is None else model.constants[pathway.delay],
+            delay=model.constants[pathway.delay] if isinstance(pathway.delay, str) else None,
+            dtype={variable: np.dtype(dtype) for variable, dtype in pathway.dtype.items()} or None,
             namespace=namespace,
             clock=clock,
             name=name,
         )
-        source, target = connections(pathway, text, layout, f"{where}, {name}")
-        synapses.connect(i=source, j=target)
+        if connect is not None and not isinstance(pathway.connect, str):
+            connect(synapses, name)
+        else:
+            _connect(synapses, name, model, text, layout, data or {}, f"{where}, {name}")
         for updater in synapses.summed_updaters.values():
             first = 0 if pathway.after is None else groups[pathway.after].order + room
             updater.order = first + position - len(text.pathways)
         parts.append(synapses)
-    recording_clock = brian2.Clock(dt=layout.record_dt * brian2.second, name="recording_clock")
+    if text.activity:
+        recording_clock = brian2.Clock(dt=layout.record_dt * brian2.second, name="recording_clock")
     for name, variables in _recorded(text).items():
         parts.append(
             brian2.StateMonitor(
@@ -312,7 +362,7 @@ def objects(
         named = {part.name: part for part in parts}
         for key, array in data.items():
             name, _, variable = key.partition(".")
-            if name not in TIMED:
+            if name not in TIMED and key not in structure_of(text):
                 named[name].state(variable, use_units=False)[:] = array
     return brian2.Network(parts, name="cortwin_network")
 
@@ -373,26 +423,136 @@ def owner(layout: Layout, size: str, of: str, where: str) -> NDArray[np.int64]:
     return np.repeat(np.arange(layout.trials * sizes[of]), layout.neurons_per_unit)
 
 
+def structure_of(text: Writing) -> set[str]:
+    """Return the names of those arrays that say who is connected to whom, and are not values of a variable."""
+    found = set()
+    for name, pathway in text.pathways.items():
+        if isinstance(pathway.connect, FromArrays):
+            found |= {f"{name}.source", f"{name}.target"}
+        if pathway.random:
+            found.add(f"{name}.key")
+    return found
+
+
 def connections(
-    pathway: Pathway, text: Writing, layout: Layout, where: str
+    name: str, text: Writing, layout: Layout, where: str, data: Mapping[str, NDArray] | None = None
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return source and target of every synapse of a batch, numbered by trial, then source, then target."""
-    source_size, target_size = (text.populations[name].size for name in (pathway.source, pathway.target))
-    n_source, n_target = layout.sizes[source_size], layout.sizes[target_size]
-    if pathway.connect == "all_to_all":
+    """Return source and target of every synapse of a batch, numbered by trial, then source, then target.
+
+    Those of a rule, which every trial has the same, are numbered by trial, then source, and need data.
+    """
+    pathway = text.pathways[name]
+    n_source, n_target = (layout.elements(text.populations[end]) for end in (pathway.source, pathway.target))
+    within: tuple[NDArray, NDArray]
+    if isinstance(pathway.connect, FromArrays):
+        within = (data or {})[f"{name}.source"], (data or {})[f"{name}.target"]
+    elif not isinstance(pathway.connect, str):
+        same = pathway.source == pathway.target
+        within = connectivity.connect(pathway.connect, n_source, n_target, (data or {})[f"{name}.key"], same=same)
+    elif pathway.connect == "all_to_all":
         within = np.repeat(np.arange(n_source), n_target), np.tile(np.arange(n_target), n_source)
     elif pathway.connect == "one_to_one":
         if n_source != n_target:
             raise CortwinError(f"{where}: one-to-one between {n_source} and {n_target} elements")
         within = np.arange(n_source), np.arange(n_source)
     else:
-        single = owner(layout, source_size, target_size, where)[:n_source]
+        source, target = (text.populations[end].size for end in (pathway.source, pathway.target))
+        if isinstance(source, int) or isinstance(target, int):
+            raise CortwinError(f"{where}: populations with a size of their own do not converge")
+        single = owner(layout, source, target, where)[:n_source]
         within = np.arange(n_source), single
     trial = np.arange(layout.trials)[:, None]
     return (
         (within[0] + trial * n_source).ravel().astype(np.int32),
         (within[1] + trial * n_target).ravel().astype(np.int32),
     )
+
+
+def _connect(
+    synapses: brian2.Synapses,
+    name: str,
+    model: Model,
+    text: Writing,
+    layout: Layout,
+    data: Mapping[str, NDArray],
+    where: str,
+) -> None:
+    """Make the synapses of a pathway from arrays, and give them what is drawn for them."""
+    pathway = text.pathways[name]
+    source, target = connections(name, text, layout, where, data)
+    if not source.size:
+        synapses.connect(False)
+        return
+    synapses.connect(i=source, j=target)
+    n, dimensions = source.size // layout.trials, {item.name: item.dimensions for item in _synaptic(pathway, where)}
+    for variable, distribution in pathway.drawn.items():
+        plain = in_si(distribution, model.constants, dimensions[variable], where)
+        drawn = connectivity.draw(plain, n, data[f"{name}.key"], variable)
+        synapses.state(variable, use_units=False)[:] = np.tile(drawn, layout.trials)
+    if isinstance(pathway.delay, Distribution):
+        plain = in_si(pathway.delay, model.constants, SECOND, where)
+        steps = connectivity.delay_steps(connectivity.draw(plain, n, data[f"{name}.key"], "delay"), layout.dt)
+        synapses.delay[:] = np.tile(steps, layout.trials) * layout.dt * brian2.second  # type: ignore[attr-defined]
+
+
+def _synaptic(pathway: Pathway, where: str) -> tuple[Any, ...]:
+    lines = [line for line in pathway.equations.splitlines() if "(summed)" not in line]
+    return definitions("\n".join(lines), where)
+
+
+def _structure(
+    name: str, pathway: Pathway, text: Writing, layout: Layout, values: Mapping[str, Any], seed: int, where: str
+) -> dict[str, NDArray]:
+    """Return what the connections of a pathway are made of, checked; nothing where the layout says it all."""
+    rule = pathway.connect
+    n_source, n_target = (layout.elements(text.populations[end]) for end in (pathway.source, pathway.target))
+    found: dict[str, NDArray] = {}
+    if isinstance(rule, FromArrays):
+        ends = {}
+        for end, array, n in (("source", rule.source, n_source), ("target", rule.target, n_target)):
+            if array not in values:
+                raise CortwinError(f"{where}: no array '{array}' for the {end}s of its synapses")
+            ends[end] = _indices(array, values[array], n, where)
+        if ends["source"].size != ends["target"].size:
+            sizes = f"{ends['source'].size} sources and {ends['target'].size} targets"
+            raise CortwinError(f"{where}: {rule.source} and {rule.target} list {sizes}")
+        order = _order(pathway, values)
+        found = {f"{name}.{end}": listed[order] for end, listed in ends.items()}
+    elif not isinstance(rule, str) and (problem := rule.problem(n_source, n_target, pathway.source == pathway.target)):
+        raise CortwinError(f"{where}: {problem}")
+    if pathway.random:
+        found[f"{name}.key"] = connectivity.key_of(seed, name)
+    return found
+
+
+def _order(part: Population | Pathway, values: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Return the order in which listed synapses are kept; empty for what lists none."""
+    listed = isinstance(part, Pathway) and isinstance(part.connect, FromArrays)
+    return np.argsort(np.asarray(values[part.connect.source]), kind="stable") if listed else np.zeros(0, np.int64)  # type: ignore[union-attr]
+
+
+def _indices(name: str, values: Any, n: int, where: str) -> NDArray[np.int32]:
+    array = np.asarray(values)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise CortwinError(f"{where}: {name} is a {array.dtype} array of shape {array.shape}, expected (synapse,) integers")
+    outside = (array < 0) | (array >= n)
+    if outside.any():
+        place = int(np.argmax(outside))
+        raise CortwinError(f"{where}: {name}[{place}] is {array[place]}, outside of the {n} neurons")
+    return array.astype(np.int32)
+
+
+def _drawn_states(
+    name: str, population: Population, model: Model, layout: Layout, seed: int, where: str
+) -> dict[str, NDArray]:
+    """Return what is drawn for the elements of a population; every trial has the same."""
+    found = {}
+    dimensions = {item.name: item.dimensions for item in definitions(population.equations, where)}
+    for variable, distribution in population.drawn.items():
+        plain = in_si(distribution, model.constants, dimensions[variable], f"{where}, {variable}")
+        own = connectivity.draw(plain, layout.elements(population), connectivity.key_of(seed, name), variable)
+        found[f"{name}.{variable}"] = np.tile(own, layout.trials)
+    return found
 
 
 def synaptic_events(model: Model, spikes: int, neurons: int) -> int:
@@ -440,5 +600,6 @@ def _check_weights(pathway: Pathway, array: str, model: Model, text: Writing, wh
     expected = sizes if pathway.connect == "all_to_all" else sizes[1:]
     if model.shapes[array] != expected:
         raise CortwinError(
-            f"{where}: {array} has the shape ({', '.join(model.shapes[array])}), expected ({', '.join(expected)})"
+            f"{where}: {array} has the shape ({', '.join(map(str, model.shapes[array]))}), "
+            f"expected ({', '.join(map(str, expected))})"
         )

@@ -9,10 +9,15 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from cortwin.builder import Layout
+from cortwin.connectivity import FromArrays
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
 from cortwin.model import Model, Pathway, Writing
@@ -44,18 +49,20 @@ class Need:
     most: str
 
 
-def estimate(model: Model, writing: str, layout: Layout) -> Need:
-    """Estimate what one batch of a simulation needs."""
+def estimate(model: Model, writing: str, layout: Layout, values: Mapping[str, Any] | None = None) -> Need:
+    """Estimate what one batch of a simulation needs; the arrays tell how many synapses are listed."""
     text = model.writing(writing)
     parts, given = {}, 0
     for name, population in text.populations.items():
-        elements = layout.trials * layout.sizes[population.size]
+        elements = layout.trials * layout.elements(population)
         stored = [item for item in definitions(population.equations, name) if item.kind != "subexpression"]
         parts[f"the {elements:,} elements of {name}"] = elements * (NEURON + NUMBER * len(stored))
         given += elements * NUMBER * len(population.values)
     for name, pathway in text.pathways.items():
-        synapses = layout.trials * _synapses(pathway, text, layout)
-        parts[f"the {synapses:,} synapses of {name}"] = synapses * (SYNAPSE + NUMBER * len(pathway.values))
+        synapses = layout.trials * _synapses(pathway, text, layout, values or {})
+        parts[f"the {synapses:,} synapses of {name}"] = synapses * (
+            SYNAPSE + NUMBER * (len(pathway.values) + len(pathway.drawn))
+        )
         given += synapses * NUMBER * len(pathway.values)
     steps = layout.input_steps * layout.trials * layout.inputs * NUMBER
     parts[f"the {layout.input_steps:,} samples of the input"] = steps
@@ -63,7 +70,7 @@ def estimate(model: Model, writing: str, layout: Layout) -> Need:
         hand = 2 * layout.input_steps * layout.trials * layout.units * NUMBER
         parts[f"the {layout.input_steps:,} samples of the intervention"] = hand
         given += hand
-    recorded = sum(layout.sizes[text.populations[name.partition(".")[0]].size] for name in text.activity.values())
+    recorded = sum(layout.elements(text.populations[name.partition(".")[0]]) for name in text.activity.values())
     records = (layout.samples + 1) * layout.trials * recorded * NUMBER
     parts[f"the {layout.samples:,} samples that are recorded"] = records
     memory = LEAST + sum(parts.values())
@@ -124,9 +131,15 @@ def free_memory() -> int | None:
         return free
 
 
-def _synapses(pathway: Pathway, text: Writing, layout: Layout) -> int:
-    source, target = (layout.sizes[text.populations[name].size] for name in (pathway.source, pathway.target))
-    return source * target if pathway.connect == "all_to_all" else source
+def _synapses(pathway: Pathway, text: Writing, layout: Layout, values: Mapping[str, Any]) -> int:
+    """Return how many synapses a pathway has in one trial, on average where the number is random."""
+    source, target = (layout.elements(text.populations[name]) for name in (pathway.source, pathway.target))
+    rule = pathway.connect
+    if isinstance(rule, FromArrays):
+        return np.size(values.get(rule.source, ()))
+    if not isinstance(rule, str):
+        return rule.synapses(source, target, pathway.source == pathway.target)
+    return source * target if rule == "all_to_all" else source
 
 
 def _words(size: int) -> str:

@@ -24,7 +24,7 @@ from cortwin import cpp, resources, xla
 from cortwin.activity import activity
 from cortwin.analysis import pathology
 from cortwin.blow_ups import COUNTER, require_in_range, require_none
-from cortwin.builder import Layout, arrays, interpreted, layout_of, objects, spike_monitors, timed_arrays
+from cortwin.builder import Layout, arrays, interpreted, layout_of, objects, spike_monitors, structure_of, timed_arrays
 from cortwin.errors import CortwinError
 from cortwin.intervention import Intervention
 from cortwin.model import Model, Writing
@@ -66,6 +66,7 @@ def simulate(
     profile: str = "release",
     batch: int = 8,
     jobs: int = 1,
+    seed: int = 0,
     timeout: float | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Simulation:
@@ -89,6 +90,7 @@ def simulate(
     profile : compiler profile, ``"release"`` or ``"strict"``
     batch : trials per process, whatever the number of workers
     jobs : processes at a time
+    seed : of what the page draws: connections, weights, delays, initial states; the same in every trial
     timeout : seconds that a batch may take
     advance : called with the number of trials after every batch
 
@@ -117,10 +119,10 @@ def simulate(
     batches = [_Batch(samples[part], None if intervention is None else intervention.part(part)) for part in trials]
     # Before anything long begins: what does not fit into the machine, and arrays that do not fit the model.
     processes = min(max(1, jobs), len(batches)) if engine == "cpp" else 0
-    memory = resources.require(resources.estimate(model, writing, layout), len(batches), processes)
+    memory = resources.require(resources.estimate(model, writing, layout, values), len(batches), processes)
 
     def prepare(part: _Batch) -> dict[str, NDArray]:
-        return arrays(model, writing, layout, values, part.inputs, part.intervention)
+        return arrays(model, writing, layout, values, part.inputs, part.intervention, seed=seed)
 
     prepare(batches[0])
     build_seconds = 0.0
@@ -191,7 +193,8 @@ def _failed(future: Future) -> bool:
 def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDArray]) -> dict[str, NDArray]:
     """Run the Brian2 objects of one trial through the second compiler, for every trial of the batch at once."""
     single = replace(layout, trials=1)
-    own = {name: values[: len(values) // layout.trials] for name, values in data.items()}
+    shared = structure_of(model.writing(writing))  # by all trials
+    own = {name: values if name in shared else values[: len(values) // layout.trials] for name, values in data.items()}
     timed = {
         f"{name}.values": data[f"{name}.values"].reshape(layout.input_steps, layout.trials, -1).transpose(1, 0, 2)
         for name in timed_arrays(layout)
@@ -202,7 +205,9 @@ def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDA
         # One step more than the duration: see `cortwin.cpp.program.generate`.
         n_steps = round(layout.duration / layout.dt) + 1
         states: dict[str, Any] = {
-            name: values.reshape(layout.trials, -1) for name, values in data.items() if name in program.state
+            name: values.reshape(layout.trials, -1)
+            for name, values in data.items()
+            if name in program.state and name not in shared
         }
         # An input that nobody hears is not among them.
         states |= {name: steps for name, steps in timed.items() if name in program.state}
@@ -278,7 +283,7 @@ def _spikes(text: Writing, layout: Layout, results: list[Any], trials: int) -> x
     """Put the spikes of all batches and populations together; the neurons of one population follow another's."""
     found, first = [], 0
     for population, monitor in spike_monitors(text).items():
-        neurons = layout.sizes[text.populations[population].size]
+        neurons = layout.elements(text.populations[population])
         for position, result in enumerate(results):
             step = np.rint(result[f"{monitor}.t"] / layout.dt).astype(np.int64)
             trial, unit = np.divmod(result[f"{monitor}.i"].astype(np.int64), neurons)

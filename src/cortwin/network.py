@@ -1,0 +1,116 @@
+"""Run a network by itself: for a duration, without inputs, as large sparse networks mostly are.
+
+The spikes of each population come apart, as (event,) arrays. Everything else is as in `cortwin.simulation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from cortwin.activity import activity
+from cortwin.builder import spike_monitors
+from cortwin.errors import CortwinError
+from cortwin.model import Model, Writing
+from cortwin.simulation import simulate
+
+
+@dataclass(frozen=True)
+class NetworkRun:
+    """What a network did by itself.
+
+    Parameters
+    ----------
+    spikes : by population, each a Dataset of (event,) arrays ``trial``, ``unit`` (the population's own numbers) and
+        ``time`` in seconds, with ``n_units``, ``n_trials``, ``duration`` and ``dt`` in its attributes
+    activity : by name, (trial, time, unit); empty where the writing records none
+    seconds, build_seconds : wall time of the run without the build, and of the build (0 when cached)
+    """
+
+    spikes: Mapping[str, xr.Dataset]
+    activity: xr.Dataset
+    seconds: float
+    build_seconds: float
+
+    def rate(self, population: str) -> float:
+        """Return the mean firing rate of a population in Hz."""
+        spikes = self.spikes[population]
+        duration = spikes.attrs["n_trials"] * spikes.attrs["duration"]
+        return spikes.sizes["event"] / (spikes.attrs["n_units"] * duration)
+
+
+def run_network(
+    model: Model,
+    writing: str = "spiking",
+    values: Mapping[str, Any] | None = None,
+    *,
+    duration: float | None = None,
+    dt: float,
+    inputs: xr.DataArray | None = None,
+    seed: int = 0,
+    record_dt: float | None = None,
+    engine: str = "cpp",
+    profile: str = "release",
+    timeout: float | None = None,
+) -> NetworkRun:
+    """Simulate one trial of a writing, in silence or with an input.
+
+    Parameters
+    ----------
+    model, writing : what is simulated
+    values : array by name, shapes as in ``model.shapes``; None where there are none
+    duration : simulated time in seconds, a multiple of dt; that of the inputs where there are some
+    dt : integration step in seconds
+    inputs : (1, time, input) DataArray; every sample is held for its dt. None for silence
+    seed : of what the page draws: connections, weights, delays, initial states
+    record_dt : seconds between recorded samples of the activity; dt when None
+    engine, profile, timeout : as in `cortwin.simulation.simulate`
+
+    Raises
+    ------
+    CortwinError
+        For a duration that cannot be had, and as in `cortwin.simulation.simulate`.
+    RunFailed
+        When the run ended without results that can be believed.
+    """
+    text = model.writing(writing)
+    if inputs is None:
+        if duration is None or not (np.isfinite(duration) and duration > 0):
+            raise CortwinError(f"the duration is {duration} s, must be positive")
+        # One silent sample: no equation hears it.
+        inputs = activity(np.zeros((1, 1, 1)), dt=duration, last="input")
+    elif duration is not None or inputs.sizes.get("trial") != 1:
+        raise CortwinError("inputs of a network are one trial, and say for how long it runs: leave out the duration")
+    found = simulate(
+        model,
+        writing,
+        values or {},
+        inputs,
+        dt=dt,
+        record_dt=dt if record_dt is None else record_dt,
+        spikes=bool(text.spikes),
+        engine=engine,
+        profile=profile,
+        batch=1,
+        seed=seed,
+        timeout=timeout,
+    )
+    sizes = model.sizes(values or {}) | {"inputs": inputs.sizes["input"]}
+    spikes = {} if found.spikes is None else _apart(found.spikes, text, sizes)
+    return NetworkRun(spikes, found.activity, found.seconds, found.build_seconds)
+
+
+def _apart(spikes: xr.Dataset, text: Writing, sizes: Mapping[str, int]) -> dict[str, xr.Dataset]:
+    """Give each population its own spikes, with its own numbers of units."""
+    found, first = {}, 0
+    for name in spike_monitors(text):
+        size = text.populations[name].size
+        n = size if isinstance(size, int) else sizes[size]
+        own = spikes.isel(event=(spikes["unit"] >= first) & (spikes["unit"] < first + n))
+        found[name] = own.assign(unit=own["unit"] - first).assign_attrs(n_units=n)
+        first += n
+    return found
