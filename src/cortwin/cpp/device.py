@@ -17,7 +17,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
 from brian2.utils.filetools import copy_directory
 
-from cortwin.cpp import paths, randomness
+from cortwin.cpp import functions, paths, randomness
 
 NAME = "cortwin"
 LIBRARY = Path(__file__).parent / "lib"  # our C++ headers
@@ -30,6 +30,7 @@ class CortwinCodeObject(CPPStandaloneCodeObject):
 
 
 randomness.use_in(CortwinCodeObject)
+functions.use_in(CortwinCodeObject)
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ class CortwinDevice(CPPStandaloneDevice):
     def copy_source_files(self, writer: Any, directory: str) -> None:
         """Copy Brian2's headers, and ours beside them: ``#include "cortwin/NAME.h"``."""
         super().copy_source_files(writer, directory)
-        for file in copy_directory(str(LIBRARY), str(Path(directory) / "cortwin")):
-            writer.header_files.add(f"cortwin/{file}")
+        files = copy_directory(str(LIBRARY), str(Path(directory) / "cortwin"))
+        writer.header_files |= {f"cortwin/{file}" for file in files}
         shutil.copy2(LIBRARY / "dynamic_array.h", Path(directory) / "brianlib" / "dynamic_array.h")
 
     def code_object_class(self, codeobj_class: Any = None, fallback_pref: Any = None) -> Any:
