@@ -348,7 +348,8 @@ def objects(
             first = 0 if pathway.after is None else groups[pathway.after].order + room
             updater.order = first + position - len(text.pathways)
         parts.append(synapses)
-    recording_clock = brian2.Clock(dt=layout.record_dt * brian2.second, name="recording_clock")
+    if text.activity:
+        recording_clock = brian2.Clock(dt=layout.record_dt * brian2.second, name="recording_clock")
     for name, variables in _recorded(text).items():
         parts.append(
             brian2.StateMonitor(

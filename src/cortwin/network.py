@@ -1,4 +1,4 @@
-"""Run a network by itself: for a duration, without inputs, as large sparse networks are.
+"""Run a network by itself: for a duration, without inputs, as large sparse networks mostly are.
 
 The spikes of each population come apart, as (event,) arrays. Everything else is as in `cortwin.simulation`.
 """
@@ -49,10 +49,10 @@ def run_network(
     model: Model,
     writing: str = "spiking",
     values: Mapping[str, Any] | None = None,
-    inputs: xr.DataArray | None = None,
     *,
     duration: float | None = None,
     dt: float,
+    inputs: xr.DataArray | None = None,
     seed: int = 0,
     threads: int = 1,
     record_dt: float | None = None,
@@ -60,15 +60,15 @@ def run_network(
     profile: str = "release",
     timeout: float | None = None,
 ) -> NetworkRun:
-    """Simulate one trial of a writing, which hears no input unless one is given.
+    """Simulate one trial of a writing, in silence or with an input.
 
     Parameters
     ----------
     model, writing : what is simulated
     values : array by name, shapes as in ``model.shapes``; None where there are none
-    inputs : (1, time, input) DataArray; None for silence
-    duration : simulated time in seconds, a multiple of dt; that of the inputs where they are given
+    duration : simulated time in seconds, a multiple of dt; that of the inputs where there are some
     dt : integration step in seconds
+    inputs : (1, time, input) DataArray; every sample is held for its dt. None for silence
     seed : of what the page draws: connections, weights, delays, initial states
     record_dt : seconds between recorded samples of the activity; dt when None
     threads, engine, profile, timeout : as in `cortwin.simulation.simulate`
@@ -80,14 +80,14 @@ def run_network(
     RunFailed
         When the run ended without results that can be believed.
     """
-    if (inputs is None) == (duration is None):
-        raise CortwinError("a network runs for a duration or on inputs: give one of them")
-    if duration is not None and not (np.isfinite(duration) and duration > 0):
-        raise CortwinError(f"the duration is {duration} s, must be positive")
     text = model.writing(writing)
     if inputs is None:
+        if duration is None or not (np.isfinite(duration) and duration > 0):
+            raise CortwinError(f"the duration is {duration} s, must be positive")
         # One silent sample: no equation hears it.
-        inputs = activity(np.zeros((1, 1, 1)), dt=float(duration or 0), last="input")
+        inputs = activity(np.zeros((1, 1, 1)), dt=duration, last="input")
+    elif duration is not None or inputs.sizes.get("trial") != 1:
+        raise CortwinError("inputs of a network are one trial, and say for how long it runs: leave out the duration")
     found = simulate(
         model,
         writing,
@@ -103,7 +103,8 @@ def run_network(
         threads=threads,
         timeout=timeout,
     )
-    spikes = {} if found.spikes is None else _apart(found.spikes, text, model.sizes(values or {}))
+    sizes = model.sizes(values or {}) | {"inputs": inputs.sizes["input"]}
+    spikes = {} if found.spikes is None else _apart(found.spikes, text, sizes)
     return NetworkRun(spikes, found.activity, found.seconds, found.build_seconds, found.stepping_seconds)
 
 

@@ -58,19 +58,21 @@ class CortwinDevice(CPPStandaloneDevice):
     Attributes
     ----------
     notes : what became of each code object, in the order of their making
+    rows : pathway of a page by the name of each Synapses whose synapses lie in rows (``lib/rows.h``)
     """
 
     def __init__(self) -> None:
         """Begin with no note; Brian2 calls this again when the device is cleared."""
         super().__init__()
         self.notes: list[Note] = []
+        self.rows: dict[str, Any] = {}
         self.extra_link_args = [*self.extra_link_args, "-pthread"]
 
     def copy_source_files(self, writer: Any, directory: str) -> None:
         """Copy Brian2's headers, and ours beside them: ``#include "cortwin/NAME.h"``."""
         super().copy_source_files(writer, directory)
-        for file in copy_directory(str(LIBRARY), str(Path(directory) / "cortwin")):
-            writer.header_files.add(f"cortwin/{file}")
+        files = copy_directory(str(LIBRARY), str(Path(directory) / "cortwin"))
+        writer.header_files |= {f"cortwin/{file}" for file in files}
 
     def code_object_class(self, codeobj_class: Any = None, fallback_pref: Any = None) -> Any:
         """Return our class of code objects unless Brian2 asks for a special one."""

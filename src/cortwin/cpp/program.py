@@ -23,18 +23,20 @@ from brian2.devices.device import all_devices, reset_device, set_device
 
 from cortwin.blow_ups import COUNTER
 from cortwin.builder import TIMED, Layout, connections, objects, timed_arrays
+from cortwin.connectivity import FromArrays
 from cortwin.cpp import cache, compiler
 from cortwin.cpp.device import NAME
+from cortwin.cpp.drawing import clearing, drawer, given_of
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
-from cortwin.model import Model, Writing
+from cortwin.model import Model, Pathway, Population, Writing
 
 # What the program found in its memory when it began: a line for each array that it was given, name and checksum.
 READ_BACK = "read_back"
 # Brian2 ignores a run argument that it cannot read. A sum of 64-bit words, each times an odd number of its place, tells
 # an array from one that was not set, was cut short or has its numbers elsewhere; `cortwin.cpp.checks` repeats it.
 _CHECKSUM = """{
-    std::ofstream read_back(brian::results_dir + "%s");
+    std::ofstream read_back(brian::results_dir + "%s", std::ios::app);
     auto checksum = [](const auto* values, std::size_t size) {
         std::uint64_t sum = 0;
         for (std::size_t k = 0; k < size; k++) {
@@ -82,13 +84,16 @@ def build(model: Model, writing: str, layout: Layout, profile: str = "release") 
 def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: str) -> dict[str, Any]:
     """Write a program's C++ sources into a folder and return the description of its files."""
     with _device() as device, _flags(profile):
-        network = objects(model, writing, layout)
+        text = model.writing(writing)
+        network = objects(model, writing, layout, connect=drawer(device, model, text, layout, READ_BACK))
         # One step more than the duration: the monitors record at the start of a step, and so see the last state too.
         network.run((layout.duration + layout.dt) * brian2.second, namespace={})
         given = _given(device, network, model, writing, layout)
         # Between the run's arguments and the run there is no slot for code of our own.
         ((_, lines),) = [queued for kind, queued in device.main_queue if kind == "run_network"]
         lines.insert(lines.index("set_from_command_line(args);") + 1, _reading_back(device, given, layout))
+        for line in clearing(device, network):
+            device.insert_code("before_end", line)
         device.build(directory=str(folder), compile=False, run=False)
         return _describe(device, network, given, model, writing, layout) | {
             "compiler": compiler.find().describe(profile),
@@ -147,8 +152,24 @@ def _given(device: Any, network: brian2.Network, model: Model, writing: str, lay
     return {f"{name}.values": None for name in heard} | {
         f"{name}.{variable}": network[name].variables[variable]
         for name, part in (*text.populations.items(), *text.pathways.items())
-        for variable in part.values
+        if not _is_listed(part)
+        for variable in (*part.values, *(part.drawn if isinstance(part, Population) else ()))
     }
+
+
+def _is_listed(part: Population | Pathway) -> bool:
+    return isinstance(part, Pathway) and isinstance(part.connect, FromArrays)
+
+
+def _taken(network: brian2.Network, text: Writing) -> dict[str, Any]:
+    """Describe the arrays that synapses are made of: the program takes them before Brian2 looks at its arguments."""
+    dtypes: dict[str, str] = {}
+    for name, pathway in text.pathways.items():
+        dtypes |= given_of(pathway, name)
+        if _is_listed(pathway):
+            variables = network[name].variables
+            dtypes |= {f"{name}.{variable}": np.dtype(variables[variable].dtype).name for variable in pathway.values}
+    return {name: {"dtype": dtype, "constant": False, "file": None} for name, dtype in dtypes.items()}
 
 
 def _reading_back(device: Any, given: dict[str, Any], layout: Layout) -> str:
@@ -187,14 +208,14 @@ def _describe(
             "file": device.get_array_filename(variable),
         }
         for name, variable in given.items()
-    }
+    } | _taken(network, text)
     results = {}
     for part in network.objects:
         if isinstance(part, brian2.StateMonitor | brian2.SpikeMonitor):
             for variable in ("t", "i", "N", "count", *getattr(part, "record_variables", ())):
                 if variable in part.variables:
                     results[f"{part.name}.{variable}"] = _file(device, part.variables[variable])
-    sizes = _dynamic_sizes(network, text, layout)
+    sizes = _dynamic_sizes(device, network, text, layout)
     arrays = []
     for variable in device.arrays:
         if isinstance(variable, ArrayVariable):
@@ -217,11 +238,18 @@ def _describe(
     }
 
 
-def _dynamic_sizes(network: brian2.Network, text: Writing, layout: Layout) -> dict[str, int]:
-    """Return the sizes of the arrays that the program makes itself; nobody knows how many spikes there will be."""
+def _dynamic_sizes(device: Any, network: brian2.Network, text: Writing, layout: Layout) -> dict[str, int]:
+    """Return the sizes of the arrays that the program makes itself.
+
+    Nobody knows how many spikes there will be, nor how many synapses a rule draws. Rows are let go of at the end.
+    """
     sizes: dict[str, int] = {}
     for name, pathway in text.pathways.items():
-        synapses = connections(pathway, text, layout, name)[0].size
+        if name in device.rows:
+            sizes |= {f"{name}.{variable}": 0 for variable in network[name].variables}
+        if not isinstance(pathway.connect, str):
+            continue
+        synapses = connections(name, text, layout, name)[0].size
         sizes |= {f"{name}.{variable}": synapses for variable in network[name].variables}
         sizes[f"{name}.N_outgoing"] = len(network[pathway.source])
         sizes[f"{name}.N_incoming"] = len(network[pathway.target])

@@ -1,9 +1,8 @@
-// Synapses of one Brian2 Synapses object, sorted by source: what delivery of spikes walks along.
+// Synapses in rows, one row for each source, without an array of sources.
 //
-// The synapses of source i are those from offsets[i] to offsets[i + 1]. Weights and other variables of synapses are
-// Brian2's own dynamic arrays, in the same order. A population that stands for a part of another one (a subgroup) is
-// numbered from its own zero.
-#pragma once
+// The targets and the variables of the synapses lie in Brian2's arrays, in the order of the rows.
+#ifndef CORTWIN_ROWS_H
+#define CORTWIN_ROWS_H
 
 #include <cstdint>
 #include <vector>
@@ -11,12 +10,10 @@
 namespace cortwin {
 
 struct Rows {
-    std::vector<std::int64_t> offsets;      // n_source + 1
-    std::vector<std::int32_t> targets;      // n_synapses
-    std::vector<std::uint8_t> delays;       // in steps; empty where all are the same, or where one is beyond 255
-    std::vector<std::uint16_t> long_delays; // the same, where one is beyond 255
-
-    std::int64_t size() const { return static_cast<std::int64_t>(targets.size()); }
+    std::vector<std::int64_t> first;    // (source + 1): where the row of a source begins, and the last one ends
+    std::vector<std::uint16_t> delays;  // (synapse): in steps; empty where all synapses have the delay of their pathway
 };
 
-} // namespace cortwin
+}  // namespace cortwin
+
+#endif
