@@ -48,7 +48,11 @@ def compute(
     metrics: dict[str, float | None] = {}
     reasons, rows, ratios = {}, [], []
     numbers = range(1, threads + 1)
-    with Race.running(trainers(present, numbers)) as race, run.progress("updates", len(cases)) as bar, run.timed("updates"):
+    with (
+        Race.running(trainers(present, numbers)) as race,
+        run.progress("updates", len(cases)) as bar,
+        run.timed("updates"),
+    ):
         for name, case in cases.items():
             peer = "keras" if case.last else "pytorch"
             times = race.times(case, repetitions, ("ours", peer))

@@ -72,7 +72,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from brian2 import Hz, mV, ms, pA, pF
+from brian2 import Hz, ms, mV, pA, pF
 from numpy.typing import NDArray
 
 from cortwin.connectivity import FixedTotalNumber, Normal, PairwiseBernoulli
@@ -342,9 +342,7 @@ def rate_writing() -> Writing:
 
 def weighted(source: str, text: str, weights: str) -> Pathway:
     """Return a pathway that sums weighted activity."""
-    return Pathway(
-        source, "cortex", "all_to_all", f"w : 1 (constant)\n{text} : 1 (summed)", values={"w": weights}
-    )
+    return Pathway(source, "cortex", "all_to_all", f"w : 1 (constant)\n{text} : 1 (summed)", values={"w": weights})
 
 
 def spiking_writing(numbers: Circuit) -> Writing:
@@ -398,7 +396,11 @@ def synapses(source: str, target: str, rule: Any) -> Pathway:
 
 def constants(numbers: Circuit) -> dict[str, Any]:
     """Return the physical constants."""
-    weights = {"E": numbers.external_weight, "I": INHIBITION * numbers.external_weight, "2": 2 * numbers.external_weight}
+    weights = {
+        "E": numbers.external_weight,
+        "I": INHIBITION * numbers.external_weight,
+        "2": 2 * numbers.external_weight,
+    }
     return {
         "tau": 10 * ms,
         "tau_m": 10 * ms,

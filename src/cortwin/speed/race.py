@@ -120,9 +120,7 @@ class Race:
 
         In a repetition each process has its turn, in another order every time, and the others wait.
         """
-        runners = [
-            runner for runner in self._runners if contestants is None or runner.contestant.name in contestants
-        ]
+        runners = [runner for runner in self._runners if contestants is None or runner.contestant.name in contestants]
         for runner in runners:
             runner.order(case)
         found: dict[tuple[str, int], list[dict[str, Any]]] = {_key(one): [] for one in runners}
@@ -159,6 +157,8 @@ def _start(contestant: Contestant) -> Runner:
         "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen={several}",
         "CUDA_VISIBLE_DEVICES": "",
         "JAX_PLATFORMS": "cpu",
+        # As in an environment that is activated: some libraries call a compiler that lies beside the interpreter.
+        "PATH": f"{Path(contestant.python).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
     complaints = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed when the race is over
     folder = tempfile.TemporaryDirectory(prefix="cortwin-race-")
