@@ -49,10 +49,10 @@ def run_network(
     model: Model,
     writing: str = "spiking",
     values: Mapping[str, Any] | None = None,
-    inputs: xr.DataArray | None = None,
     *,
     duration: float | None = None,
     dt: float,
+    inputs: xr.DataArray | None = None,
     seed: int = 0,
     threads: int = 1,
     record_dt: float | None = None,
@@ -66,9 +66,9 @@ def run_network(
     ----------
     model, writing : what is simulated
     values : array by name, shapes as in ``model.shapes``; None where there are none
-    inputs : (1, time, input) DataArray; every sample is held for its dt. None for silence
-    duration : simulated time in seconds, a multiple of dt; that of the inputs where they are given
+    duration : simulated time in seconds, a multiple of dt; that of the inputs where there are some
     dt : integration step in seconds
+    inputs : (1, time, input) DataArray; every sample is held for its dt. None for silence
     seed : of what the page draws: connections, weights, delays, initial states
     record_dt : seconds between recorded samples of the activity; dt when None
     threads, engine, profile, timeout : as in `cortwin.simulation.simulate`
