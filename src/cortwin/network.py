@@ -1,4 +1,4 @@
-"""Run a network by itself: for a duration, without inputs, as large sparse networks are.
+"""Run a network by itself: for a duration, without inputs, as large sparse networks mostly are.
 
 The spikes of each population come apart, as (event,) arrays. Everything else is as in `cortwin.simulation`.
 """
@@ -29,12 +29,14 @@ class NetworkRun:
         ``time`` in seconds, with ``n_units``, ``n_trials``, ``duration`` and ``dt`` in its attributes
     activity : by name, (trial, time, unit); empty where the writing records none
     seconds, build_seconds : wall time of the run without the build, and of the build (0 when cached)
+    stepping_seconds : what the steps alone took, without drawing the network; NaN where the engine does not tell
     """
 
     spikes: Mapping[str, xr.Dataset]
     activity: xr.Dataset
     seconds: float
     build_seconds: float
+    stepping_seconds: float = float("nan")
 
     def rate(self, population: str) -> float:
         """Return the mean firing rate of a population in Hz."""
@@ -48,25 +50,28 @@ def run_network(
     writing: str = "spiking",
     values: Mapping[str, Any] | None = None,
     *,
-    duration: float,
+    duration: float | None = None,
     dt: float,
+    inputs: xr.DataArray | None = None,
     seed: int = 0,
+    threads: int = 1,
     record_dt: float | None = None,
     engine: str = "cpp",
     profile: str = "release",
     timeout: float | None = None,
 ) -> NetworkRun:
-    """Simulate one trial of a writing that hears no input.
+    """Simulate one trial of a writing, in silence or with an input.
 
     Parameters
     ----------
     model, writing : what is simulated
     values : array by name, shapes as in ``model.shapes``; None where there are none
-    duration : simulated time in seconds, a multiple of dt
+    duration : simulated time in seconds, a multiple of dt; that of the inputs where there are some
     dt : integration step in seconds
+    inputs : (1, time, input) DataArray; every sample is held for its dt. None for silence
     seed : of what the page draws: connections, weights, delays, initial states
     record_dt : seconds between recorded samples of the activity; dt when None
-    engine, profile, timeout : as in `cortwin.simulation.simulate`
+    threads, engine, profile, timeout : as in `cortwin.simulation.simulate`
 
     Raises
     ------
@@ -75,16 +80,19 @@ def run_network(
     RunFailed
         When the run ended without results that can be believed.
     """
-    if not (np.isfinite(duration) and duration > 0):
-        raise CortwinError(f"the duration is {duration} s, must be positive")
     text = model.writing(writing)
-    # One silent sample: no equation hears it.
-    silence = activity(np.zeros((1, 1, 1)), dt=duration, last="input")
+    if inputs is None:
+        if duration is None or not (np.isfinite(duration) and duration > 0):
+            raise CortwinError(f"the duration is {duration} s, must be positive")
+        # One silent sample: no equation hears it.
+        inputs = activity(np.zeros((1, 1, 1)), dt=duration, last="input")
+    elif duration is not None or inputs.sizes.get("trial") != 1:
+        raise CortwinError("inputs of a network are one trial, and say for how long it runs: leave out the duration")
     found = simulate(
         model,
         writing,
         values or {},
-        silence,
+        inputs,
         dt=dt,
         record_dt=dt if record_dt is None else record_dt,
         spikes=bool(text.spikes),
@@ -92,10 +100,12 @@ def run_network(
         profile=profile,
         batch=1,
         seed=seed,
+        threads=threads,
         timeout=timeout,
     )
-    spikes = {} if found.spikes is None else _apart(found.spikes, text, model.sizes(values or {}))
-    return NetworkRun(spikes, found.activity, found.seconds, found.build_seconds)
+    sizes = model.sizes(values or {}) | {"inputs": inputs.sizes["input"]}
+    spikes = {} if found.spikes is None else _apart(found.spikes, text, sizes)
+    return NetworkRun(spikes, found.activity, found.seconds, found.build_seconds, found.stepping_seconds)
 
 
 def _apart(spikes: xr.Dataset, text: Writing, sizes: Mapping[str, int]) -> dict[str, xr.Dataset]:

@@ -6,6 +6,7 @@ workers.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -37,13 +38,15 @@ class Simulation:
     """What a writing did: activity by name (trial, time, unit), spikes, and what it cost.
 
     ``spikes.attrs["note"]`` is there when no neuron spiked, or all at their limit: their statistics mean nothing then.
-    ``seconds`` is the wall time of the runs without the build, ``build_seconds`` that of the build (0 when cached).
+    ``seconds`` is the wall time of the runs without the build, ``build_seconds`` that of the build (0 when cached);
+    ``stepping_seconds`` what the steps of the batches alone took, summed, where the engine is C++: no connections drawn.
     """
 
     activity: xr.Dataset
     spikes: xr.Dataset | None
     seconds: float
     build_seconds: float
+    stepping_seconds: float = float("nan")
 
     @property
     def spike_count(self) -> int:
@@ -67,6 +70,7 @@ def simulate(
     batch: int = 8,
     jobs: int = 1,
     seed: int = 0,
+    threads: int = 1,
     timeout: float | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Simulation:
@@ -91,6 +95,7 @@ def simulate(
     batch : trials per process, whatever the number of workers
     jobs : processes at a time
     seed : of what the page draws: connections, weights, delays, initial states; the same in every trial
+    threads : among which a large sparse network is divided, in C++; results do not depend on them
     timeout : seconds that a batch may take
     advance : called with the number of trials after every batch
 
@@ -131,7 +136,7 @@ def simulate(
         build_seconds = program.build_seconds
     started = time.perf_counter()
     if engine == "cpp":
-        run = partial(cpp.run, program, timeout=timeout, memory=memory)
+        run = partial(cpp.run, program, timeout=timeout, memory=memory, threads=threads)
         results = _in_parallel(lambda part, stop: run(prepare(part), stop=stop), batches, jobs, advance)
     else:
         through = _interpret if engine == "numpy" else _through_xla
@@ -144,7 +149,8 @@ def simulate(
     found = _spikes(model.writing(writing), layout, results, len(samples)) if spikes else None
     if found is not None and (note := pathology(found, _t_ref(model, writing))):
         found.attrs["note"] = note
-    return Simulation(_activity(model, writing, layout, results, inputs), found, seconds, build_seconds)
+    stepping = sum(float(result.get(cpp.STEPPING, [math.nan])[0]) for result in results)
+    return Simulation(_activity(model, writing, layout, results, inputs), found, seconds, build_seconds, stepping)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ template of ours for the same statements; otherwise Brian2's own is used. Both a
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
 from brian2.utils.filetools import copy_directory
 
-from cortwin.cpp import paths
+from cortwin.cpp import functions, paths, randomness
 
 NAME = "cortwin"
 LIBRARY = Path(__file__).parent / "lib"  # our C++ headers
@@ -26,6 +27,10 @@ class CortwinCodeObject(CPPStandaloneCodeObject):
     """A code object whose templates are ours where we have one of that name, and Brian2's elsewhere."""
 
     templater = CPPStandaloneCodeObject.templater.derive("cortwin.cpp", ".cpp")
+
+
+randomness.use_in(CortwinCodeObject)
+functions.use_in(CortwinCodeObject)
 
 
 @dataclass(frozen=True)
@@ -67,13 +72,20 @@ class CortwinDevice(CPPStandaloneDevice):
         self.notes: list[Note] = []
         self.rows: dict[str, Any] = {}
         self.extra_link_args = [*self.extra_link_args, "-pthread"]
-        self.headers = [*self.headers, '"cortwin/runs.h"']
+        # The main program counts runs, and sets the seed.
+        self.headers = [*self.headers, '"cortwin/runs.h"', '"cortwin/stream.h"']
+
+    def seed(self, seed: int | None = None) -> None:
+        """Set the seed of Brian2's random numbers and of ours, a random one for None."""
+        super().seed(seed)
+        self.insert_code("main", f"cortwin::seed({'' if seed is None else f'{int(seed)}ull'});")
 
     def copy_source_files(self, writer: Any, directory: str) -> None:
         """Copy Brian2's headers, and ours beside them: ``#include "cortwin/NAME.h"``."""
         super().copy_source_files(writer, directory)
         files = copy_directory(str(LIBRARY), str(Path(directory) / "cortwin"))
         writer.header_files |= {f"cortwin/{file}" for file in files}
+        shutil.copy2(LIBRARY / "dynamic_array.h", Path(directory) / "brianlib" / "dynamic_array.h")
 
     def network_run(self, *arguments: Any, **keywords: Any) -> None:
         """Count the run in the program, for what our templates prepare at the beginning of a run."""

@@ -1,6 +1,12 @@
 """Figures: functions of rows and labelled arrays that return a matplotlib Figure; no engine is imported."""
 
 from cortwin.figures.activity import example_units as example_units
+from cortwin.figures.circuit import cost_over_events as cost_over_events
+from cortwin.figures.circuit import population_distributions as population_distributions
+from cortwin.figures.circuit import population_raster as population_raster
+from cortwin.figures.circuit import population_spectra as population_spectra
+from cortwin.figures.circuit import rates_beside_reference as rates_beside_reference
+from cortwin.figures.circuit import volley_responses as volley_responses
 from cortwin.figures.confusion import accuracy_by_neurons as accuracy_by_neurons
 from cortwin.figures.confusion import accuracy_over_time as accuracy_over_time
 from cortwin.figures.confusion import chosen_classes as chosen_classes

@@ -163,19 +163,45 @@ inline void fixed_total_number(Rows& rows, Targets& targets, const Ends& ends, s
     fill(rows, targets, ends, multapses, key);
 }
 
+// Gaps between the targets of a source, by inversion of P(gap >= m) = (1 - p)**m.
+class Gaps {
+public:
+    explicit Gaps(double probability) : powers(GAPS)
+    {
+        double power = 1.0;
+        for (double& p : powers)
+            p = power *= 1 - probability;
+        for (int part = 0; part <= PARTS; part++)
+            begin[part] = above(0, GAPS, static_cast<double>(part) / PARTS);
+    }
+
+    // The number of powers that are larger than u; a gap of GAPS goes on.
+    std::int64_t operator()(double u) const
+    {
+        const int part = static_cast<int>(u * PARTS);
+        return above(begin[part + 1], begin[part], u);
+    }
+
+private:
+    static const int PARTS = 256;       // of the unit interval, each with its own range of gaps
+    std::vector<double> powers;         // (m - 1), falling
+    std::int64_t begin[PARTS + 1];      // (part) number of powers above its lower end
+
+    std::int64_t above(std::int64_t from, std::int64_t to, double u) const
+    {
+        const auto end = std::partition_point(powers.begin() + from, powers.begin() + to, [u](double p) { return p > u; });
+        return end - powers.begin();
+    }
+};
+
 inline void pairwise_bernoulli(Rows& rows, Targets& targets, const Ends& ends, double probability, Key key)
 {
-    std::vector<double> powers(GAPS);  // P(gap >= m) for m = 1 .. GAPS
-    double power = 1.0;
-    for (double& p : powers)
-        p = power *= 1 - probability;
+    const Gaps gap_of(probability);
     const std::int64_t candidates = ends.n_target - ends.distinct;
     const auto draw = [&](std::int64_t source, auto&& use) {
         Stream stream(key, static_cast<std::uint32_t>(source), ENDS);
         for (std::int64_t position = 0; position < candidates;) {
-            const double u = unit(stream.next());
-            const auto smaller = std::partition_point(powers.begin(), powers.end(), [u](double p) { return p > u; });
-            const std::int64_t gap = smaller - powers.begin();
+            const std::int64_t gap = gap_of(unit(stream.next()));
             position += gap;
             if (gap < GAPS && position < candidates)
                 use(position++);

@@ -5,6 +5,9 @@
 #include "cortwin/delivery.h"
 #include "cortwin/runs.h"
 namespace brian {
+    {% if rows %}
+    extern cortwin::Rows {{rows}};
+    {% endif %}
     bool {{owner.name}}_divisible = true;
     cortwin::Delivery {{owner.name}}_delivery("{{owner.name}}", {{owner.source.start}}, {{owner.source.stop}},
                                               {{target_range[0]}}, {{target_range[1]}});
