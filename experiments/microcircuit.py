@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 import xarray as xr
 from brian2 import Quantity, second
+from numpy.typing import ArrayLike
 
 from cortwin import figures
 from cortwin.activity import activity
@@ -42,9 +43,11 @@ from cortwin.training import run_textbook
 HERE = Path(__file__).parent
 LOOP = HERE / "microcircuit_loop.cpp"
 BAND = 0.05, 0.1  # a rate is that of the reference within 5 % or 0.1 Hz
-VOLLEY, APART, BEFORE, AFTER, BIN = 10e-3, 0.3, 20e-3, 80e-3, 1e-3  # s
+SAMPLE = 1e-3  # s of the thalamic input, and of what is drawn around volleys
+VOLLEY, APART, BEFORE, AFTER = 10e-3, 0.3, 20e-3, 80e-3  # s
 FIRING = 0.12  # of a thalamic fibre in each millisecond of a volley
 SHOWN = 0.4  # s of the raster
+SCALES = 0.05, 0.1, 0.2, 0.5, 1.0
 SERIES = {
     "rate": "cortwin, median of seeds",
     "reference": "reference (full scale)",
@@ -61,21 +64,15 @@ def compute(
     settling: Annotated[Quantity, Parameter("left out before", quick=0.2 * second, above=0 * second)] = 0.5 * second,  # type: ignore
     seeds: Annotated[int, Parameter("networks", quick=2, minimum=1)] = 3,
     threads: Annotated[int, Parameter("the largest number of threads", minimum=1)] = 2,
-    volleys: Annotated[int, Parameter("thalamic volleys, 0 for none", quick=2, minimum=0)] = 10,
-    scales: Annotated[tuple[float, ...], Parameter("at which a second is timed, too", quick=())] = (
-        0.05,
-        0.1,
-        0.2,
-        0.5,
-    ),
+    scales: Annotated[tuple[float, ...], Parameter("at which it is timed", quick=(0.02,), above=0, maximum=1)] = SCALES,
     stock: Annotated[float, Parameter("scale beside stock Brian2, 0 for none", quick=0.0, minimum=0, maximum=1)] = 0.1,
     nest: Annotated[str, Parameter("Python of an environment with NEST, which then runs at full scale")] = "",
 ) -> Results:
     """Simulate every seed, hold it against everything else, and time it."""
     numbers = page.circuit(scale)
     times = {"settling": float(settling), "duration": float(duration)}
-    own = [_network(run, scale, times, seed, threads) for seed in range(run.seed, run.seed + seeds)]
-    again = {number: _network(run, scale, times, run.seed, number) for number in sorted({1, threads})}
+    own = [_network(run, numbers, times, seed, threads) for seed in range(run.seed, run.seed + seeds)]
+    again = {number: _network(run, numbers, times, run.seed, number) for number in sorted({1, threads})}
     metrics: dict[str, Any] = {
         "identical": all(_same(own[0], other) for other in again.values()),
         "memory_gb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20,
@@ -102,8 +99,8 @@ def compute(
             found = [row[kind] for row in distances if row["measure"] == measure and row[kind] is not None]
             metrics[f"distance.{measure}.{kind}"] = float(np.median(found)) if found else math.nan
     metrics |= _speed(run, numbers, times, again, loops)
-    cost = [_cost(run, one, threads, times) for one in scales] if run.engine == "cpp" else []
-    cost += [_cost_of(scale, again[threads], times)] if cost else []
+    known = {scale: (again[threads], times)}
+    cost = [_cost(run, one, threads, times, known) for one in scales] if run.engine == "cpp" else []
     metrics |= _beside_peers(run, stock, nest, threads)
     first = measured[0]
     spectra = {name: population_spectrum(table, min(1.0, float(duration) / 2)) for name, table in first.items()}
@@ -113,7 +110,7 @@ def compute(
         metrics={f"microcircuit.{name}": value for name, value in metrics.items()},
         reasons={f"microcircuit.{name}": reason for name, reason in reasons.items()},
         tables={"rates": rates, "distances": distances, "cost": cost},
-        activity=_responses(run, scale, numbers, threads, volleys, times) if volleys else {},
+        activity={"responses": _responses(run, numbers, threads, times)},
         spikes={name: spikes_between(table, times["settling"], times["settling"] + shown) for name, table in first.items()},
         weights={
             **{f"samples.{network}.{name}.{measure}": values
@@ -127,10 +124,19 @@ def compute(
     )  # fmt: skip
 
 
-def _network(run: Run, scale: float, times: Mapping[str, float], seed: int, threads: int) -> NetworkRun:
+def _network(
+    run: Run, numbers: page.Circuit, times: Mapping[str, float], seed: int, threads: int, volleys: ArrayLike = ()
+) -> NetworkRun:
+    """Simulate the circuit of one seed; volleys through the thalamus begin at these times, in seconds."""
+    steps = round(sum(times.values()) / SAMPLE)
+    into = np.arange(steps)[:, None] * SAMPLE - np.asarray(volleys) + 1e-9
+    within = ((into >= 0) & (into < VOLLEY)).any(axis=1)
+    fires = run.generator("volleys").uniform(size=(steps, numbers.fibres)) < FIRING
+    # One program for all: without a volley the fibres hear zeros.
+    inputs = activity((fires & within[:, None])[None] * 1.0, dt=SAMPLE, last="input", name="thalamus")
     with run.timed("networks"):
         return run_network(
-            page.model(scale), duration=sum(times.values()), dt=peers.DT, seed=seed, threads=threads, engine=run.engine
+            page.model(numbers.scale), inputs=inputs, dt=peers.DT, seed=seed, threads=threads, engine=run.engine
         )
 
 
@@ -222,9 +228,13 @@ def _speed(
     return found
 
 
-def _cost(run: Run, scale: float, threads: int, times: Mapping[str, float]) -> dict[str, float]:
+def _cost(
+    run: Run, scale: float, threads: int, times: Mapping[str, float], known: Mapping[float, tuple[NetworkRun, Any]]
+) -> dict[str, float]:
+    if scale in known:
+        return _cost_of(scale, *known[scale])
     short = {**times, "duration": min(1.0, times["duration"])}
-    return _cost_of(scale, _network(run, scale, short, run.seed, threads), short)
+    return _cost_of(scale, _network(run, page.circuit(scale), short, run.seed, threads), short)
 
 
 def _cost_of(scale: float, network: NetworkRun, times: Mapping[str, float]) -> dict[str, float]:
@@ -258,37 +268,29 @@ def _beside_peers(run: Run, stock: float, nest: str, threads: int) -> dict[str, 
 
 def _ratio(run: Run, contestant: Contestant, scale: float, seconds: float, numbers: list[int], threads: int) -> float:
     """Return the peer's time over ours for a number of simulated seconds, each at its best."""
-    case = peers.case_of(page.circuit(scale), seconds)
+    numbers = page.circuit(scale)
+    case = peers.case_of(numbers, seconds)
     theirs = []
     for number in numbers:
         one = Contestant(contestant.name, contestant.script, number, contestant.python)
         with Race.running([one]) as race, run.timed(contestant.name):
             theirs += [answer["seconds"] for answer in race.measure(case, 1)[contestant.name, number]]
     times = {"settling": 0.0, "duration": seconds}
-    ours = [_network(run, scale, times, run.seed, number).stepping_seconds for number in sorted({1, threads})]
+    ours = [_network(run, numbers, times, run.seed, number).stepping_seconds for number in sorted({1, threads})]
     return min(theirs) / min(ours)
 
 
-def _responses(
-    run: Run, scale: float, numbers: page.Circuit, threads: int, volleys: int, times: Mapping[str, float]
-) -> dict[str, xr.DataArray]:
+def _responses(run: Run, numbers: page.Circuit, threads: int, times: Mapping[str, float]) -> xr.DataArray:
     """Return every population's rate around volleys through the thalamic fibres, (volley, time, population)."""
-    onset = times["settling"] + APART * np.arange(volleys)
-    steps = round((onset[-1] + APART) / 1e-3)
-    fires = run.generator("volleys").uniform(size=(1, steps, numbers.fibres)) < FIRING
-    into = np.arange(steps)[:, None] * 1e-3 - onset + 1e-9
-    within = ((into >= 0) & (into < VOLLEY)).any(axis=1)
-    inputs = activity(fires * within[:, None] * 1.0, dt=1e-3, last="input", name="thalamus")
-    with run.timed("volleys"):
-        network = run_network(
-            page.model(scale), inputs=inputs, dt=peers.DT, seed=run.seed, threads=threads, engine=run.engine
-        )
+    apart = min(APART, times["duration"])
+    onset = times["settling"] + apart * np.arange(int(times["duration"] / apart + 1e-9))
+    network = _network(run, numbers, times, run.seed, threads, onset)
     around = [
-        event_triggered_rate(network.spikes[name], onset, before=BEFORE, after=AFTER, bin_width=BIN)
+        event_triggered_rate(network.spikes[name], onset, before=BEFORE, after=AFTER, bin_width=SAMPLE)
         for name in page.POPULATIONS
     ]
     stacked = np.stack([one.to_numpy() for one in around], axis=2)
-    return {"responses": activity(stacked, dt=BIN, t_start=-BEFORE + BIN / 2, last="unit", name="rate")}
+    return activity(stacked, dt=SAMPLE, t_start=-BEFORE + SAMPLE / 2, last="unit", name="rate")
 
 
 def draw(results: Results) -> list[Drawing]:
@@ -317,13 +319,12 @@ def draw(results: Results) -> list[Drawing]:
                 "distance to the loop / largest between two seeds."),
         Drawing("spectra", figures.population_spectra(spectra), "Spectra", "Of the rates of populations."),
     ]  # fmt: skip
-    if "responses" in results.activity:
-        around = results.activity["responses"]
-        responses = {name: around[:, :, number] for number, name in enumerate(page.POPULATIONS)}
-        found.append(
-            Drawing("volleys", figures.volley_responses(responses), "Thalamic volleys",
-                    "Mean over volleys with its standard error, in bins of a millisecond.")
-        )  # fmt: skip
+    around = results.activity["responses"]
+    responses = {name: around[:, :, number] for number, name in enumerate(page.POPULATIONS)}
+    found.append(
+        Drawing("volleys", figures.volley_responses(responses), "Thalamic volleys",
+                "Mean over volleys with its standard error, in bins of a millisecond.")
+    )  # fmt: skip
     if results.tables["cost"]:
         found.append(Drawing("cost", figures.cost_over_events(results.tables["cost"]), "Cost", "Numbers: the scale."))
     return found
@@ -331,7 +332,6 @@ def draw(results: Results) -> list[Drawing]:
 
 def report(results: Results) -> list[Section]:
     """Tell what agrees, what differs and why, and what it costs."""
-    names = {drawing for drawing in ("volleys", "cost") if drawing == "cost" or "responses" in results.activity}
     whole = results.notes["scale"] == 1
     scaled = (
         ""
@@ -370,7 +370,7 @@ def report(results: Results) -> list[Section]:
             "{microcircuit.distance.rate.other} and {microcircuit.distance.rate.seeds}, CV {microcircuit.distance.cv.other} "
             "and {microcircuit.distance.cv.seeds}, correlations {microcircuit.distance.correlation.other} and "
             "{microcircuit.distance.correlation.seeds}.",
-            drawings=["distributions", "spectra", *sorted(names - {"cost"})],
+            drawings=["distributions", "spectra", "volleys"],
         ),
         Section(
             "Cost",
