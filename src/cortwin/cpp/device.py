@@ -17,7 +17,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
 from brian2.utils.filetools import copy_directory
 
-from cortwin.cpp import paths, randomness
+from cortwin.cpp import functions, paths, randomness
 
 NAME = "cortwin"
 LIBRARY = Path(__file__).parent / "lib"  # our C++ headers
@@ -30,6 +30,7 @@ class CortwinCodeObject(CPPStandaloneCodeObject):
 
 
 randomness.use_in(CortwinCodeObject)
+functions.use_in(CortwinCodeObject)
 
 
 @dataclass(frozen=True)

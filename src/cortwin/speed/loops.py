@@ -15,11 +15,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from cortwin.cpp import compiler
+from cortwin.cpp.device import LIBRARY
 from cortwin.errors import CortwinError
 
 
 def compile_loop(source: Path, folder: Path, profile: str = "release") -> Path:
-    """Compile one file with the engine's compiler and flags; return the program.
+    """Compile one file with the engine's compiler and flags, and its headers at hand; return the program.
 
     Raises
     ------
@@ -27,7 +28,8 @@ def compile_loop(source: Path, folder: Path, profile: str = "release") -> Path:
         When there is no compiler, or it fails (with its first error line).
     """
     found, program = compiler.find(), folder / source.stem
-    command = [*shlex.split(found.command), *compiler.PROFILES[profile], "-pthread", str(source), "-o", str(program)]
+    flags = [*compiler.PROFILES[profile], f"-I{LIBRARY}", "-pthread"]
+    command = [*shlex.split(found.command), *flags, str(source), "-o", str(program)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0:
         lines = done.stderr.splitlines()

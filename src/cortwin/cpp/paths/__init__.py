@@ -13,7 +13,7 @@ from cortwin.cpp.paths import recording, reset, sparse, state, threshold
 from cortwin.cpp.paths.request import Choice as Choice
 from cortwin.cpp.paths.request import Request as Request
 
-PATHS: tuple = (state, threshold, reset, recording, sparse)
+PATHS: tuple = (sparse, state, threshold, reset, recording)
 
 
 def choose(request: Request) -> tuple[Choice | None, str]:

@@ -19,7 +19,9 @@ from cortwin.cpp.randomness import STREAM, draws, table_of
 BLOCK = 256
 
 
-def draw_first(variables: Mapping[str, Any], code_object: type) -> Callable[[Sequence[str]], tuple[list[str], list[str]]]:
+def draw_first(
+    variables: Mapping[str, Any], code_object: type
+) -> Callable[[Sequence[str]], tuple[list[str], list[str]]]:
     """Return a function that takes the draws out of a loop's body.
 
     Parameters
