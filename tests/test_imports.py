@@ -40,7 +40,7 @@ LAYERS = (
     ("simulation",),
     ("cpp", "resources", "xla"),
     ("builder", "ensemble", "perturbation"),
-    ("intervention", "populations"),
+    ("blocks", "intervention", "populations"),
     ("model",),
     ("activations", "equations", "links"),
     ("blow_ups", "brian2_import", "inputs"),

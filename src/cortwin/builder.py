@@ -9,7 +9,7 @@ the pathways connect within a trial only.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ import xarray as xr
 from brian2.devices.device import reset_device
 from numpy.typing import NDArray
 
+from cortwin.blocks import Block, mark
 from cortwin.blow_ups import COUNTER, LARGEST
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
@@ -157,6 +158,8 @@ def arrays(
     values: Mapping[str, Any],
     inputs: Any,
     intervention: Intervention | None = None,
+    *,
+    shared: Collection[str] = (),
 ) -> dict[str, NDArray]:
     """Return the numbers of a batch under Brian2's names.
 
@@ -166,6 +169,7 @@ def arrays(
     values : array by name, shapes as in ``model.shapes``
     inputs : (trial, time, input) array, at most ``layout.trials`` trials; missing trials are filled with zeros
     intervention : what is done to the state of the units in these trials, where the layout says that something is
+    shared : pathways whose synapses serve every trial: their arrays are those of one trial
 
     Raises
     ------
@@ -186,7 +190,7 @@ def arrays(
                 flat = np.asarray(values[array], dtype=np.float64).T.ravel()
             else:
                 flat = np.asarray(values[array], dtype=np.float64)
-            found[f"{name}.{variable}"] = np.tile(flat, layout.trials)
+            found[f"{name}.{variable}"] = flat if name in shared else np.tile(flat, layout.trials)
     samples = np.asarray(inputs, dtype=np.float64)
     expected = (layout.trials, layout.input_steps, layout.inputs)
     if samples.ndim != 3 or samples.shape[1:] != expected[1:] or samples.shape[0] > layout.trials:
@@ -231,6 +235,7 @@ def objects(
     data: Mapping[str, NDArray] | None = None,
     *,
     counting: bool = True,
+    shared: Collection[str] = (),
 ) -> brian2.Network:
     """Make the Brian2 network of one batch on the active device.
 
@@ -239,6 +244,7 @@ def objects(
     model, writing, layout : what is simulated
     data : the numbers, from `arrays`; None leaves them out, for a program that is given them when it runs
     counting : whether states that leave the range are counted
+    shared : pathways whose synapses are made for one trial and serve all, on a device that can repeat them
 
     Returns
     -------
@@ -291,8 +297,12 @@ def objects(
             clock=clock,
             name=name,
         )
-        source, target = connections(pathway, text, layout, f"{where}, {name}")
-        synapses.connect(i=source, j=target)
+        if name in shared:
+            mark(synapses, block(pathway, text, layout, f"{where}, {name}"))
+            synapses.connect()
+        else:
+            source, target = connections(pathway, text, layout, f"{where}, {name}")
+            synapses.connect(i=source, j=target)
         for updater in synapses.summed_updaters.values():
             first = 0 if pathway.after is None else groups[pathway.after].order + room
             updater.order = first + position - len(text.pathways)
@@ -391,6 +401,17 @@ def connections(
         (within[0] + trial * n_source).ravel().astype(np.int32),
         (within[1] + trial * n_target).ravel().astype(np.int32),
     )
+
+
+def block(pathway: Pathway, text: Writing, layout: Layout, where: str) -> Block:
+    """Return the synapses of one trial, for all of them; errors as of `connections`."""
+    source_size, target_size = (text.populations[name].size for name in (pathway.source, pathway.target))
+    n_source, n_target = layout.sizes[source_size], layout.sizes[target_size]
+    if pathway.connect == "one_to_one" and n_source != n_target:
+        raise CortwinError(f"{where}: one-to-one between {n_source} and {n_target} elements")
+    if pathway.connect == "convergent":
+        owner(layout, source_size, target_size, where)
+    return Block(pathway.connect, layout.trials, n_source, n_target)
 
 
 def synaptic_events(model: Model, spikes: int, neurons: int) -> int:

@@ -16,7 +16,10 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
 from brian2.utils.filetools import copy_directory
 
+from cortwin.blocks import marked
 from cortwin.cpp import paths
+from cortwin.cpp.paths import dense
+from cortwin.errors import CortwinError
 
 NAME = "cortwin"
 LIBRARY = Path(__file__).parent / "lib"  # our C++ headers
@@ -52,18 +55,32 @@ class Note:
         return self.used != self.stock
 
 
+class NotShared(CortwinError):
+    """The trials cannot share the synapses of a pathway after all; `pathway` is its name."""
+
+    def __init__(self, pathway: str, reason: str) -> None:
+        """Name the pathway."""
+        super().__init__(f"the trials cannot share the synapses of {pathway}: {reason}")
+        self.pathway = pathway
+
+
 class CortwinDevice(CPPStandaloneDevice):
     """Brian2's C++ standalone device under a name of its own, with the fast paths of `cortwin.cpp.paths`.
 
     Attributes
     ----------
     notes : what became of each code object, in the order of their making
+    connecting : the requests that connect each Synapses, by its name
+    fast : whether paths are asked at all; else every template is Brian2's
     """
 
     def __init__(self) -> None:
         """Begin with no note; Brian2 calls this again when the device is cleared."""
         super().__init__()
         self.notes: list[Note] = []
+        self.connecting: dict[str, list[paths.Request]] = {}
+        self.fast = True
+        self._numbers: dict[str, int] = {}
         self.extra_link_args = [*self.extra_link_args, "-pthread"]
 
     def copy_source_files(self, writer: Any, directory: str) -> None:
@@ -87,6 +104,7 @@ class CortwinDevice(CPPStandaloneDevice):
         variable_indices: Mapping[str, str],
         codeobj_class: Any = None,
         template_kwds: Mapping[str, Any] | None = None,
+        compiler_kwds: Mapping[str, Any] | None = None,
         **keywords: Any,
     ) -> Any:
         """Make a code object from the template of the first fast path that takes it, else from Brian2's own."""
@@ -94,21 +112,45 @@ class CortwinDevice(CPPStandaloneDevice):
         request = paths.Request(self, owner, abstract_code, variables, template_name, variable_indices, keywords_given)
         # Brian2 hands back the class that `code_object_class` gave it; any other one has templates of its own.
         ours = codeobj_class in (None, CortwinCodeObject)
-        choice, reason = paths.choose(request) if ours else (None, "")
+        if template_name in dense.CONNECTING:
+            self.connecting.setdefault(owner.name, []).append(request)
+        choice, reason = paths.choose(request) if ours and self.fast else (None, "")
+        if choice is None:
+            _require_no_block(owner, template_name, template_kwds or {}, reason)
+            choice = paths.Choice(template_name)
+        headers = {"headers": [*(compiler_kwds or {}).get("headers", ()), *choice.headers]}
         made = super().code_object(
             owner,
             name,
             abstract_code,
-            variables,
-            template_name if choice is None else choice.template,
+            {**variables, **{name: own for name, own in choice.variables.items() if name in variables}},
+            choice.template,
             variable_indices,
             codeobj_class=codeobj_class,
-            template_kwds={**keywords_given, **({} if choice is None else choice.keywords)},
+            template_kwds={**keywords_given, **choice.keywords},
+            compiler_kwds={**(compiler_kwds or {}), **headers},
             **keywords,
         )
-        used = template_name if choice is None else choice.template
-        self.notes.append(Note(made.name, getattr(owner, "name", ""), template_name, used, reason))
+        self.notes.append(Note(made.name, getattr(owner, "name", ""), template_name, choice.template, reason))
         return made
+
+    def number_of(self, name: str) -> int:
+        """Return a number for a name, the same for the same name, to tell instances of a C++ template apart."""
+        return self._numbers.setdefault(name, len(self._numbers))
+
+    def is_set(self, variable: Any) -> bool:
+        """Tell whether something may have written to an array so far, other than zeros when it was made."""
+        name = self.get_array_name(variable, access_data=False)
+        if any(kind.startswith("set_") and args[0] == name for kind, args in self.main_queue):
+            return True
+        return any(variable in code_object.variables.values() for code_object in self.code_objects.values())
+
+
+def _require_no_block(owner: Any, template: str, keywords: Mapping[str, Any], reason: str) -> None:
+    """Refuse Brian2's own templates for synapses that stand for those of several trials."""
+    synapses = getattr(keywords.get("pathway", owner), "synapses", owner)
+    if marked(synapses) is not None:
+        raise NotShared(synapses.name, f"no path of ours takes its {template}: {reason}")
 
 
 all_devices[NAME] = CortwinDevice()

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ import numpy as np
 from brian2.core.variables import ArrayVariable, DynamicArrayVariable
 from brian2.devices.device import all_devices, reset_device, set_device
 
+from cortwin import blocks
 from cortwin.blow_ups import COUNTER
-from cortwin.builder import TIMED, Layout, connections, objects, timed_arrays
+from cortwin.builder import TIMED, Layout, block, connections, objects, timed_arrays
 from cortwin.cpp import cache, compiler
-from cortwin.cpp.device import NAME
+from cortwin.cpp.device import NAME, NotShared
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
 from cortwin.model import Model, Writing
@@ -58,6 +59,11 @@ class Program:
     build_seconds: float
 
     @property
+    def shared(self) -> tuple[str, ...]:
+        """Names of the pathways whose arrays are given once for all trials."""
+        return tuple(self.description["shared"])
+
+    @property
     def executable(self) -> Path:
         """Path of the compiled program."""
         return self.folder / "main"
@@ -82,8 +88,20 @@ def build(model: Model, writing: str, layout: Layout, profile: str = "release") 
 
 def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: str) -> dict[str, Any]:
     """Write a program's C++ sources into a folder and return the description of its files."""
+    shared = () if profile == compiler.STOCK else blocks.shared(model.writing(writing))
+    while True:
+        try:
+            return _generate(folder, model, writing, layout, profile, shared)
+        except NotShared as refused:
+            shared = tuple(name for name in shared if name != refused.pathway)
+
+
+def _generate(
+    folder: Path, model: Model, writing: str, layout: Layout, profile: str, shared: Collection[str]
+) -> dict[str, Any]:
     with _device() as device, _flags(profile):
-        network = objects(model, writing, layout)
+        device.fast = profile != compiler.STOCK
+        network = objects(model, writing, layout, shared=shared)
         # One step more than the duration: the monitors record at the start of a step, and so see the last state too.
         network.run((layout.duration + layout.dt) * brian2.second, namespace={})
         given = _given(device, network, model, writing, layout)
@@ -91,7 +109,8 @@ def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: 
         ((_, lines),) = [queued for kind, queued in device.main_queue if kind == "run_network"]
         lines.insert(lines.index("set_from_command_line(args);") + 1, _reading_back(device, given, layout))
         device.build(directory=str(folder), compile=False, run=False)
-        return _describe(device, network, given, model, writing, layout) | {
+        return _describe(device, network, given, model, writing, layout, shared) | {
+            "shared": list(shared),
             "compiler": compiler.find().describe(profile),
             "code_objects": [asdict(note) for note in device.notes],
         }
@@ -169,7 +188,13 @@ def _reading_back(device: Any, given: dict[str, Any], layout: Layout) -> str:
 
 
 def _describe(
-    device: Any, network: brian2.Network, given: dict[str, Any], model: Model, writing: str, layout: Layout
+    device: Any,
+    network: brian2.Network,
+    given: dict[str, Any],
+    model: Model,
+    writing: str,
+    layout: Layout,
+    shared: Collection[str],
 ) -> dict[str, Any]:
     """Say which file holds which array: what can be set, what must come out and how large it is."""
     text = model.writing(writing)
@@ -179,13 +204,16 @@ def _describe(
         for item in definitions("\n".join(line for line in part.equations.splitlines() if "_post" not in line), name)
         if "constant" in item.flags
     }
+    shared_sizes = {name: block(text.pathways[name], text, layout, name).size for name in shared}
     values: dict[str, Any] = {
-        name: {"dtype": "float64", "constant": False, "file": None}
+        name: {"dtype": "float64", "constant": False, "file": None, "trials": 1, "size": None}
         if variable is None
         else {
             "dtype": np.dtype(variable.dtype).name,
             "constant": name in constants,
             "file": device.get_array_filename(variable),
+            "trials": layout.trials if name.partition(".")[0] in shared else 1,
+            "size": shared_sizes.get(name.partition(".")[0]),
         }
         for name, variable in given.items()
     }
@@ -195,7 +223,7 @@ def _describe(
             for variable in ("t", "i", "N", "count", *getattr(part, "record_variables", ())):
                 if variable in part.variables:
                     results[f"{part.name}.{variable}"] = _file(device, part.variables[variable])
-    sizes = _dynamic_sizes(network, text, layout)
+    sizes = _dynamic_sizes(network, text, layout, shared)
     arrays = []
     for variable in device.arrays:
         if isinstance(variable, ArrayVariable):
@@ -218,10 +246,17 @@ def _describe(
     }
 
 
-def _dynamic_sizes(network: brian2.Network, text: Writing, layout: Layout) -> dict[str, int]:
+def _dynamic_sizes(
+    network: brian2.Network, text: Writing, layout: Layout, shared: Collection[str]
+) -> dict[str, int]:
     """Return the sizes of the arrays that the program makes itself; nobody knows how many spikes there will be."""
     sizes: dict[str, int] = {}
     for name, pathway in text.pathways.items():
+        if name in shared:
+            size = block(pathway, text, layout, name).size
+            sizes |= {f"{name}.{variable}": size for variable in network[name].variables}
+            sizes |= {f"{name}.{v}": 0 for v in ("_synaptic_pre", "_synaptic_post", "N_incoming", "N_outgoing")}
+            continue
         synapses = connections(pathway, text, layout, name)[0].size
         sizes |= {f"{name}.{variable}": synapses for variable in network[name].variables}
         sizes[f"{name}.N_outgoing"] = len(network[pathway.source])
