@@ -292,7 +292,7 @@ def objects(
             model=pathway.equations,
             on_pre=pathway.on_pre,
             method=pathway.method,
-            delay=None if pathway.delay is None else model.constants[pathway.delay],
+            delay=_delay(pathway, model, alone=name in shared),
             namespace=namespace,
             clock=clock,
             name=name,
@@ -401,6 +401,13 @@ def connections(
         (within[0] + trial * n_source).ravel().astype(np.int32),
         (within[1] + trial * n_target).ravel().astype(np.int32),
     )
+
+
+def _delay(pathway: Pathway, model: Model, *, alone: bool) -> Any:
+    """Return the delay that all synapses have; Brian2 keeps one for each where none is given."""
+    if pathway.delay is not None:
+        return model.constants[pathway.delay]
+    return 0 * brian2.second if alone and pathway.on_pre else None
 
 
 def block(pathway: Pathway, text: Writing, layout: Layout, where: str) -> Block:

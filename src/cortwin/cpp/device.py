@@ -71,6 +71,7 @@ class CortwinDevice(CPPStandaloneDevice):
     ----------
     notes : what became of each code object, in the order of their making
     connecting : the requests that connect each Synapses, by its name
+    blocks : what paths found of the blocks that pathways of spikes go along, by the pathway's name
     fast : whether paths are asked at all; else every template is Brian2's
     """
 
@@ -79,6 +80,7 @@ class CortwinDevice(CPPStandaloneDevice):
         super().__init__()
         self.notes: list[Note] = []
         self.connecting: dict[str, list[paths.Request]] = {}
+        self.blocks: dict[str, Any] = {}
         self.fast = True
         self._numbers: dict[str, int] = {}
         self.extra_link_args = [*self.extra_link_args, "-pthread"]
@@ -122,7 +124,7 @@ class CortwinDevice(CPPStandaloneDevice):
         made = super().code_object(
             owner,
             name,
-            abstract_code,
+            abstract_code if choice.abstract_code is None else choice.abstract_code,
             {**variables, **{name: own for name, own in choice.variables.items() if name in variables}},
             choice.template,
             variable_indices,

@@ -18,6 +18,7 @@ from typing import Any
 
 import brian2
 import numpy as np
+from brian2.core.base import BrianObjectException
 from brian2.core.variables import ArrayVariable, DynamicArrayVariable
 from brian2.devices.device import all_devices, reset_device, set_device
 
@@ -92,7 +93,11 @@ def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: 
     while True:
         try:
             return _generate(folder, model, writing, layout, profile, shared)
-        except NotShared as refused:
+        except (BrianObjectException, NotShared) as error:
+            # What a device raises reaches us through Brian2's own exception.
+            refused = error if isinstance(error, NotShared) else error.__cause__
+            if not isinstance(refused, NotShared):
+                raise
             shared = tuple(name for name in shared if name != refused.pathway)
 
 

@@ -20,6 +20,7 @@ from cortwin.cpp.paths.request import Choice, Request
 
 CONNECTING = ("synapses_create_generator", "synapses_create_array")
 REPLACES = {"synapses_create_generator", "summed_variable", "synapses_push_spikes", "synapses"}
+RANDOM = {"rand", "randn", "poisson", "binomial"}
 ENDS = ("_presynaptic_idx", "_postsynaptic_idx")
 # Both are arrays to Brian2; in our loops they are numbers.
 NUMBERS = {name: AuxiliaryVariable(name, dtype=np.int32) for name in ENDS}
@@ -77,11 +78,17 @@ def _sum(request: Request) -> Choice | str:
     if request.keywords["_index_var"].name != "_synaptic_post":
         return "it sums into its source"
     told = _told(synapses, block, request.device)
-    if factors := _factors(request, block):
-        weight, source = factors
-        found = {"weight_variable": request.variables[weight], "source_variable": request.variables[source]}
-        return Choice("dense_product", {**told, **found}, NUMBERS, ('"cortwin/product.h"',))
-    return _foreign(request.variables, request.variables, request.indices) or Choice("dense_sum", told, NUMBERS)
+    if reason := _foreign(request.variables, request.variables, request.indices):
+        return reason
+    if block.connect == ALL_TO_ALL and (found := _factors(request)):
+        weight, rest = found
+        plain = isinstance(request.variables.get(rest), ArrayVariable)
+        told |= {
+            "weight_variable": request.variables[weight],
+            "source_variable": request.variables[rest] if plain else None,
+        }
+        return Choice("dense_product", told, NUMBERS, ('"cortwin/product.h"',), {None: f"_synaptic_var = {rest}"})
+    return Choice("dense_sum", told, NUMBERS)
 
 
 def _push(request: Request, pathway: Any) -> Choice | str:
@@ -101,7 +108,13 @@ def _deliver(request: Request, pathway: Any) -> Choice | str:
 
 
 def _spiking_block(pathway: Any, device: Any) -> Block | str:
-    """Return the block that a pathway's spikes go along; the same answer for both halves of a pathway."""
+    """Return the block that a pathway's spikes go along; the same answer for both halves of a pathway, in every run."""
+    if pathway.name not in device.blocks:
+        device.blocks[pathway.name] = _found_block(pathway, device)
+    return device.blocks[pathway.name]
+
+
+def _found_block(pathway: Any, device: Any) -> Block | str:
     block = block_of(pathway.synapses, device)
     if isinstance(block, str):
         return block
@@ -131,24 +144,26 @@ _SIZE_CHECK = """if ({number} != {size}) {{
     }}"""
 
 
-def _factors(request: Request, block: Block) -> tuple[str, str] | None:
-    """Return the weight and the source's variable when a sum is over their product, and both are plain arrays."""
-    tree = ast.parse(request.abstract_code[None].strip()).body
-    if block.connect != ALL_TO_ALL or len(tree) != 1 or not isinstance(tree[0], ast.Assign):
-        return None
-    product = tree[0].value
+def _factors(request: Request) -> tuple[str, str] | None:
+    """Return the weight of a synapse and an expression of the source alone, when a sum is over their product."""
+    (statement,) = ast.parse(request.abstract_code[None].strip()).body
+    product = statement.value if isinstance(statement, ast.Assign) else None
     if not isinstance(product, ast.BinOp) or not isinstance(product.op, ast.Mult):
         return None
-    names = [node.id for node in (product.left, product.right) if isinstance(node, ast.Name)]
     dtype = request.keywords["_target_var"].dtype
-    places: Mapping[str, str] = {
-        request.indices[name]: name
-        for name in names
-        if isinstance(request.variables[name], ArrayVariable) and request.variables[name].dtype == dtype
-    }
-    if set(places) != {"_idx", ENDS[0]}:
-        return None
-    return places["_idx"], places[ENDS[0]]
+    for weight, rest in ((product.left, product.right), (product.right, product.left)):
+        variable = request.variables.get(weight.id) if isinstance(weight, ast.Name) else None
+        if not isinstance(variable, ArrayVariable) or variable.dtype != dtype or request.indices[weight.id] != "_idx":
+            continue
+        _, names, _ = analyse_identifiers(f"_rest = {ast.unparse(rest)}", request.variables, recursive=True)
+        arrays = {name: request.variables[name] for name in names if isinstance(request.variables[name], ArrayVariable)}
+        places = {request.indices[name] for name in arrays}
+        # Every number that goes into a sum has its type; a random number would be another one for each synapse.
+        if places == {ENDS[0]} | (places & {"0"}) and {v.dtype for v in arrays.values()} and not names & RANDOM:
+            if isinstance(rest, ast.Name) and rest.id in arrays and arrays[rest.id].dtype != dtype:
+                continue
+            return weight.id, ast.unparse(rest)
+    return None
 
 
 def _foreign(names: Any, variables: Mapping[str, Any], indices: Mapping[str, str]) -> str:

@@ -41,9 +41,11 @@ class Choice:
     keywords : what it is told
     variables : Brian2 variables that take the place of others in the translation of the statements, by name
     headers : what its files include, as it stands behind ``#include``
+    abstract_code : statements that take the place of Brian2's; None for its own
     """
 
     template: str
     keywords: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
+    abstract_code: Any = None
