@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from cortwin import cpp, resources, xla
+from cortwin import blocks, cpp, resources, xla
 from cortwin.activity import activity
 from cortwin.analysis import pathology
 from cortwin.blow_ups import COUNTER, require_in_range, require_none
@@ -86,7 +86,8 @@ def simulate(
     intervention : what is done to the state of the units, sample by sample; None for nothing
     engine : ``"cpp"`` (Brian2's code generation), ``"xla"`` (the differentiable second compiler) or ``"numpy"``
         (Brian2's own interpreter; needs no compiler)
-    profile : compiler profile, ``"release"`` or ``"strict"``
+    profile : compiler profile, ``"release"``, ``"strict"`` (no contraction of a*b+c) or ``"stock"`` (Brian2's own
+        templates throughout)
     batch : trials per process, whatever the number of workers
     jobs : processes at a time
     timeout : seconds that a batch may take
@@ -119,14 +120,16 @@ def simulate(
     processes = min(max(1, jobs), len(batches)) if engine == "cpp" else 0
     memory = resources.require(resources.estimate(model, writing, layout), len(batches), processes)
 
+    shared = blocks.shared(model.writing(writing)) if engine == "cpp" else ()
+
     def prepare(part: _Batch) -> dict[str, NDArray]:
-        return arrays(model, writing, layout, values, part.inputs, part.intervention)
+        return arrays(model, writing, layout, values, part.inputs, part.intervention, shared=shared)
 
     prepare(batches[0])
     build_seconds = 0.0
     if engine == "cpp":
         program = cpp.build(model, writing, layout, profile)
-        build_seconds = program.build_seconds
+        build_seconds, shared = program.build_seconds, program.shared
     started = time.perf_counter()
     if engine == "cpp":
         run = partial(cpp.run, program, timeout=timeout, memory=memory)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject, openmp_pragma
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
 from brian2.utils.filetools import copy_directory
 
 from cortwin.blocks import marked
-from cortwin.cpp import paths
+from cortwin.cpp import paths, units
 from cortwin.cpp.paths import dense
 from cortwin.errors import CortwinError
 
@@ -41,6 +41,7 @@ class Note:
     stock : Brian2's template
     used : the template that was used; the stock one where no path is fast
     reason : why no path is fast; empty where one is, or where there is none for the template
+    flags : compiler flags besides the profile's
     """
 
     code_object: str
@@ -48,6 +49,7 @@ class Note:
     stock: str
     used: str
     reason: str
+    flags: tuple[str, ...] = ()
 
     @property
     def fast(self) -> bool:
@@ -72,6 +74,7 @@ class CortwinDevice(CPPStandaloneDevice):
     notes : what became of each code object, in the order of their making
     connecting : the requests that connect each Synapses, by its name
     blocks : what paths found of the blocks that pathways of spikes go along, by the pathway's name
+    units : further flags of each file that is compiled, by its name
     fast : whether paths are asked at all; else every template is Brian2's
     """
 
@@ -81,6 +84,7 @@ class CortwinDevice(CPPStandaloneDevice):
         self.notes: list[Note] = []
         self.connecting: dict[str, list[paths.Request]] = {}
         self.blocks: dict[str, Any] = {}
+        self.units: dict[str, tuple[str, ...]] = {}
         self.fast = True
         self._numbers: dict[str, int] = {}
         self.extra_link_args = [*self.extra_link_args, "-pthread"]
@@ -90,6 +94,18 @@ class CortwinDevice(CPPStandaloneDevice):
         super().copy_source_files(writer, directory)
         for file in copy_directory(str(LIBRARY), str(Path(directory) / "cortwin")):
             writer.header_files.add(f"cortwin/{file}")
+
+    def generate_makefile(
+        self, writer: Any, compiler: Any, compiler_flags: str, linker_flags: str, nb_threads: int, debug: bool
+    ) -> None:
+        """Put the sources together and write a makefile for what they have become; Brian2's own where we are not fast."""
+        if not self.fast or debug or compiler == "msvc":
+            super().generate_makefile(writer, compiler, compiler_flags, linker_flags, nb_threads, debug)
+            return
+        self.units = units.combine(Path(self.project_dir), writer, {note.code_object: note.flags for note in self.notes})
+        threads = f" {openmp_pragma('compilation')}" if nb_threads else ""
+        text = units.makefile(writer.source_files, compiler_flags + threads, linker_flags + threads, self.units)
+        writer.write("makefile", text)
 
     def code_object_class(self, codeobj_class: Any = None, fallback_pref: Any = None) -> Any:
         """Return our class of code objects unless Brian2 asks for a special one."""
@@ -133,7 +149,8 @@ class CortwinDevice(CPPStandaloneDevice):
             compiler_kwds={**(compiler_kwds or {}), **headers},
             **keywords,
         )
-        self.notes.append(Note(made.name, getattr(owner, "name", ""), template_name, choice.template, reason))
+        name = getattr(owner, "name", "")
+        self.notes.append(Note(made.name, name, template_name, choice.template, reason, choice.flags))
         return made
 
     def number_of(self, name: str) -> int:

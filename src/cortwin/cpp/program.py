@@ -118,6 +118,7 @@ def _generate(
             "shared": list(shared),
             "compiler": compiler.find().describe(profile),
             "code_objects": [asdict(note) for note in device.notes],
+            "units": device.units,
         }
 
 
@@ -128,7 +129,7 @@ def build_into(entry: Path, model: Model, writing: str, layout: Layout, profile:
     try:
         description = generate(workplace, model, writing, layout, profile)
         _compile(workplace, found)
-        for path in workplace.rglob("*.o"):
+        for path in [*workplace.rglob("*.o"), *workplace.rglob("*.d")]:
             path.unlink()
         (workplace / "make.deps").unlink(missing_ok=True)
         files = [workplace / "main", *sorted((workplace / "static_arrays").iterdir())]

@@ -17,6 +17,7 @@ from brian2.core.variables import ArrayVariable, AuxiliaryVariable
 
 from cortwin.blocks import ALL_TO_ALL, Block, marked
 from cortwin.cpp.paths.request import Choice, Request
+from cortwin.cpp.units import SETUP
 
 CONNECTING = ("synapses_create_generator", "synapses_create_array")
 REPLACES = {"synapses_create_generator", "summed_variable", "synapses_push_spikes", "synapses"}
@@ -67,7 +68,7 @@ def _connect(request: Request) -> Choice | str:
         return "its sources and targets may be asked for"
     own = [v for v in request.owner._registered_variables if v.name not in ("_synaptic_pre", "_synaptic_post")]
     own.sort(key=lambda variable: variable.name)
-    return Choice("dense_connect", {"block": block, "own_variables": own})
+    return Choice("dense_connect", {"block": block, "own_variables": own}, flags=SETUP)
 
 
 def _sum(request: Request) -> Choice | str:

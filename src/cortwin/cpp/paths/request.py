@@ -42,6 +42,7 @@ class Choice:
     variables : Brian2 variables that take the place of others in the translation of the statements, by name
     headers : what its files include, as it stands behind ``#include``
     abstract_code : statements that take the place of Brian2's; None for its own
+    flags : compiler flags besides those of the profile; `cortwin.cpp.units.SETUP` for what runs once
     """
 
     template: str
@@ -49,3 +50,4 @@ class Choice:
     variables: Mapping[str, Any] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
     abstract_code: Any = None
+    flags: tuple[str, ...] = ()
