@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +45,14 @@ class Need:
     most: str
 
 
-def estimate(model: Model, writing: str, layout: Layout) -> Need:
-    """Estimate what one batch of a simulation needs."""
+def estimate(model: Model, writing: str, layout: Layout, shared: Collection[str] = ()) -> Need:
+    """Estimate what one batch of a simulation needs.
+
+    Parameters
+    ----------
+    model, writing, layout : what is simulated
+    shared : pathways whose synapses serve every trial, without arrays of sources and targets
+    """
     text = model.writing(writing)
     parts, given = {}, 0
     for name, population in text.populations.items():
@@ -54,8 +61,9 @@ def estimate(model: Model, writing: str, layout: Layout) -> Need:
         parts[f"the {elements:,} elements of {name}"] = elements * (NEURON + NUMBER * len(stored))
         given += elements * NUMBER * len(population.values)
     for name, pathway in text.pathways.items():
-        synapses = layout.trials * _synapses(pathway, text, layout)
-        parts[f"the {synapses:,} synapses of {name}"] = synapses * (SYNAPSE + NUMBER * len(pathway.values))
+        synapses = (1 if name in shared else layout.trials) * _synapses(pathway, text, layout)
+        each = (0 if name in shared else SYNAPSE) + NUMBER * len(pathway.values)
+        parts[f"the {synapses:,} synapses of {name}"] = synapses * each
         given += synapses * NUMBER * len(pathway.values)
     steps = layout.input_steps * layout.trials * layout.inputs * NUMBER
     parts[f"the {layout.input_steps:,} samples of the input"] = steps

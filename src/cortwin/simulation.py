@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from cortwin import blocks, cpp, resources, xla
+from cortwin import cpp, resources, xla
 from cortwin.activity import activity
 from cortwin.analysis import pathology
 from cortwin.blow_ups import COUNTER, require_in_range, require_none
@@ -118,9 +118,8 @@ def simulate(
     batches = [_Batch(samples[part], None if intervention is None else intervention.part(part)) for part in trials]
     # Before anything long begins: what does not fit into the machine, and arrays that do not fit the model.
     processes = min(max(1, jobs), len(batches)) if engine == "cpp" else 0
-    memory = resources.require(resources.estimate(model, writing, layout), len(batches), processes)
-
-    shared = blocks.shared(model.writing(writing)) if engine == "cpp" else ()
+    shared = cpp.shared(model, writing, profile) if engine == "cpp" else ()
+    memory = resources.require(resources.estimate(model, writing, layout, shared), len(batches), processes)
 
     def prepare(part: _Batch) -> dict[str, NDArray]:
         return arrays(model, writing, layout, values, part.inputs, part.intervention, shared=shared)

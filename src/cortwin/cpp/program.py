@@ -87,18 +87,23 @@ def build(model: Model, writing: str, layout: Layout, profile: str = "release") 
     return Program(entry, json.loads((entry / cache.COMPLETE).read_text()), 0.0)
 
 
+def shared(model: Model, writing: str, profile: str) -> tuple[str, ...]:
+    """Return the pathways whose synapses serve every trial, as far as their text tells before anything is built."""
+    return () if profile == compiler.STOCK else blocks.shared(model.writing(writing))
+
+
 def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: str) -> dict[str, Any]:
     """Write a program's C++ sources into a folder and return the description of its files."""
-    shared = () if profile == compiler.STOCK else blocks.shared(model.writing(writing))
+    names = shared(model, writing, profile)
     while True:
         try:
-            return _generate(folder, model, writing, layout, profile, shared)
+            return _generate(folder, model, writing, layout, profile, names)
         except (BrianObjectException, NotShared) as error:
             # What a device raises reaches us through Brian2's own exception.
             refused = error if isinstance(error, NotShared) else error.__cause__
             if not isinstance(refused, NotShared):
                 raise
-            shared = tuple(name for name in shared if name != refused.pathway)
+            names = tuple(name for name in names if name != refused.pathway)
 
 
 def _generate(

@@ -48,10 +48,10 @@ def block_of(synapses: Any, device: Any) -> Block | str:
     if len(calls) != 1:
         return f"it is connected by {len(calls)} calls"
     (call,) = calls
+    if call.template == "synapses_create_array":
+        return "its connections are listed one by one"
     everything = {"element": "_k", "iterator_func": "range", "if_expression": "True"}
-    if call.template != "synapses_create_generator" or any(
-        call.keywords.get(name) != value for name, value in everything.items()
-    ):
+    if any(call.keywords.get(name) != value for name, value in everything.items()):
         return "its connections are not all to all"
     bounds = {name: call.keywords["iterator_kwds"].get(name) for name in ("low", "high", "step")}
     if bounds != {"low": "0", "high": "N_post", "step": "1"} or call.abstract_code["update"].split()[-1] != "1":
