@@ -53,4 +53,6 @@ from cortwin.figures.saving import save as save
 from cortwin.figures.similarity import similarity_scores as similarity_scores
 from cortwin.figures.spectrum import eigenvalues as eigenvalues
 from cortwin.figures.speed import speed_ratios as speed_ratios
+from cortwin.figures.told_by_layer import accuracy_of_questions as accuracy_of_questions
+from cortwin.figures.told_by_layer import accuracy_over_delay as accuracy_over_delay
 from cortwin.figures.training import training_curves as training_curves

@@ -188,7 +188,13 @@ def _by_layer(found: Mapping[str, xr.DataArray], draw: Any, limit: float | None)
     for number, (axes, layer) in enumerate(zip(panels, layers, strict=True)):
         for name, values in found.items():
             if name[:-1] == layer:
-                draw(axes, values, colour_of_population(name), limit, "inhibitory" if name.endswith("I") else "excitatory")
+                draw(
+                    axes,
+                    values,
+                    colour_of_population(name),
+                    limit,
+                    "inhibitory" if name.endswith("I") else "excitatory",
+                )
         axes.set_title(layer)
         panel_letter(axes, "abcdefgh"[number % 8])
     panels[0].legend(loc="upper right")
