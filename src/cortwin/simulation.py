@@ -255,7 +255,7 @@ def _interpret(model: Model, writing: str, layout: Layout, data: dict[str, NDArr
     with interpreted():
         network = objects(model, writing, layout, data)
         if NOISE in data:
-            brian2.seed(data[NOISE])
+            brian2.seed(int(data[NOISE][0]))
         network.run((layout.duration + layout.dt) * brian2.second, namespace={})
     results: dict[str, NDArray] = {}
     for part in network.objects:
