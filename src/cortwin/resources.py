@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,22 @@ class Need:
     most: str
 
 
-def estimate(model: Model, writing: str, layout: Layout, values: Mapping[str, Any] | None = None) -> Need:
-    """Estimate what one batch of a simulation needs; the arrays tell how many synapses are listed."""
+def estimate(
+    model: Model,
+    writing: str,
+    layout: Layout,
+    values: Mapping[str, Any] | None = None,
+    *,
+    shared: Collection[str] = (),
+) -> Need:
+    """Estimate what one batch of a simulation needs.
+
+    Parameters
+    ----------
+    model, writing, layout : what is simulated
+    values : the model's arrays, which tell how many synapses are listed
+    shared : pathways whose synapses serve every trial, without arrays of sources and targets
+    """
     text = model.writing(writing)
     parts, given = {}, 0
     for name, population in text.populations.items():
@@ -59,10 +73,9 @@ def estimate(model: Model, writing: str, layout: Layout, values: Mapping[str, An
         parts[f"the {elements:,} elements of {name}"] = elements * (NEURON + NUMBER * len(stored))
         given += elements * NUMBER * len(population.values)
     for name, pathway in text.pathways.items():
-        synapses = layout.trials * _synapses(pathway, text, layout, values or {})
-        parts[f"the {synapses:,} synapses of {name}"] = synapses * (
-            SYNAPSE + NUMBER * (len(pathway.values) + len(pathway.drawn))
-        )
+        synapses = (1 if name in shared else layout.trials) * _synapses(pathway, text, layout, values or {})
+        each = (0 if name in shared else SYNAPSE) + NUMBER * (len(pathway.values) + len(pathway.drawn))
+        parts[f"the {synapses:,} synapses of {name}"] = synapses * each
         given += synapses * NUMBER * len(pathway.values)
     steps = layout.input_steps * layout.trials * layout.inputs * NUMBER
     parts[f"the {layout.input_steps:,} samples of the input"] = steps

@@ -29,7 +29,6 @@ from cortwin.connectivity import (
 )
 from cortwin.connectivity.distributions import in_si
 from cortwin.connectivity.drawing import purpose_of
-from cortwin.cpp import paths
 from cortwin.equations import definitions, names, statements
 from cortwin.model import SECOND, Model, Pathway, Writing
 
@@ -88,7 +87,7 @@ def _keywords(
 
     dimensions = {variable: synapses.variables[variable].dim for variable in pathway.drawn}
     n_source, n_target = (layout.elements(text.populations[end]) for end in (pathway.source, pathway.target))
-    full = reads_sources(pathway) or not any("synapses_push_spikes" in path.REPLACES for path in paths.PATHS)
+    full = reads_sources(pathway) or not device.fast
     apart = {synapses.variables["_synaptic_pre"], synapses.variables["_synaptic_post"]}
     drawn_delays = isinstance(pathway.delay, Distribution) and pathway.on_pre is not None
     if drawn_delays:

@@ -57,7 +57,7 @@ def run(
     Parameters
     ----------
     program : from `cortwin.cpp.program.build`
-    data : array by Brian2's name, from `cortwin.builder.arrays`
+    data : array by Brian2's name, from `cortwin.builder.arrays`; synapses that all trials share may be given once
     timeout : seconds after which the program is killed, None for no limit
     memory : bytes that the program may ask for, None for no limit; there is none outside Linux
     threads : that one network may be divided among; results do not depend on them
@@ -75,7 +75,7 @@ def run(
     RunFailed
         When anything about the run or its results cannot be believed; no result is returned then.
     """
-    checks.before(program, data)
+    data = checks.given(program, data)
     with _workplace() as folder:
         (folder / "static_arrays").symlink_to(program.folder / "static_arrays", target_is_directory=True)
         (folder / "results").mkdir()
