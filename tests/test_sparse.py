@@ -63,8 +63,27 @@ w : 1
 dx/dt = -x / (20*ms) : 1 (event-driven)
 dy/dt = -y / (20*ms) : 1 (event-driven)
 """
-NEURONS = {"random": 80, "sorted": 80, "grid": 60, "wide": 80, "now": 80, "plastic": 60, "none": 10, "both": 60, "large": 320}
-SYNAPSES = {"random": 800, "sorted": 800, "grid": 9000, "wide": 700, "now": 300, "plastic": 3000, "none": 0, "both": 500}
+NEURONS = {
+    "random": 80,
+    "sorted": 80,
+    "grid": 60,
+    "wide": 80,
+    "now": 80,
+    "plastic": 60,
+    "none": 10,
+    "both": 60,
+    "large": 320,
+}
+SYNAPSES = {
+    "random": 800,
+    "sorted": 800,
+    "grid": 9000,
+    "wide": 700,
+    "now": 300,
+    "plastic": 3000,
+    "none": 0,
+    "both": 500,
+}
 SYNAPSES["large"] = 128_000  # enough to be divided among threads
 COMPARED = ("i", "t", "v", "I", "w", "x", "y", "lastupdate")
 

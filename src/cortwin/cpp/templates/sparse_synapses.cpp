@@ -22,7 +22,7 @@ namespace brian {
             if (_n + cortwin::AHEAD < _pieces.size()) {
                 const cortwin::Piece _ahead = _pieces[_n + cortwin::AHEAD];
                 if (_ahead.list == nullptr) {
-                    {% for array in by_synapse %}
+                    {% for array in by_synapse if array in vector_code %}
                     cortwin::prefetch(_ptr{{array}}, _ahead.begin, _ahead.end);
                     {% endfor %}
                 } else
