@@ -40,7 +40,7 @@ LAYERS = (
     ("simulation",),
     ("cpp", "resources", "xla"),
     ("builder", "ensemble", "perturbation"),
-    ("intervention", "populations"),
+    ("blocks", "intervention", "populations"),
     ("model",),
     ("activations", "connectivity", "drives", "equations", "links"),
     ("blow_ups", "brian2_import", "inputs"),
@@ -55,7 +55,7 @@ ENGINES = {"brian2", "jax", "jaxlib", "optax"}
 WITHOUT_ENGINE = {part for parts in LAYERS[LAYERS.index(("figures",)) :] for part in parts}
 # Who may import a module by a name known only at run time: experiments, and the translators beside the registry; and
 # the package itself, whose public names (`cortwin.ELSEWHERE`) stand above it in the table and are found when asked for.
-IMPORT_BY_NAME = {"__init__.py", "catalogue.py", "experiment.py", "speed/worker.py", "xla/registry.py"}
+IMPORT_BY_NAME = {"__init__.py", "catalogue.py", "experiment.py", "xla/registry.py"}
 
 # Imported where it is there, and never needed: a progress bar inside a notebook, and what `speed` is compared with.
 OPTIONAL = {"ipython", "torch", "keras"}

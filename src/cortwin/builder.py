@@ -9,7 +9,7 @@ the pathways connect within a trial only.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from brian2.devices.device import reset_device
 from numpy.typing import NDArray
 
 from cortwin import connectivity
+from cortwin.blocks import Block, mark
 from cortwin.blow_ups import COUNTER, LARGEST
 from cortwin.connectivity import Connections, Distribution, FromArrays
 from cortwin.connectivity.distributions import in_si
@@ -31,6 +32,8 @@ from cortwin.model import OWNERS, SECOND, STIMULUS, SYNAPSES, Model, Pathway, Po
 
 # Brian2's own tolerance for a duration that is a multiple of dt.
 MULTIPLE_TOLERANCE = 1e-4
+# The words that the random numbers of a run come from, (2,).
+NOISE = "noise.key"
 # Brian2 counts synapses, and numbers neurons, in 32 bits.
 MOST_SYNAPSES = 2**31 - 1
 # A delay that is drawn is kept in 16 bits; no normal deviate that is drawn is larger than this many sd.
@@ -170,6 +173,8 @@ def arrays(
     intervention: Intervention | None = None,
     *,
     seed: int = 0,
+    first: int = 0,
+    shared: Collection[str] = (),
 ) -> dict[str, NDArray]:
     """Return the numbers of a batch under Brian2's names, and what its connections are made of.
 
@@ -182,7 +187,9 @@ def arrays(
     values : array by name, shapes as in ``model.shapes``
     inputs : (trial, time, input) array, at most ``layout.trials`` trials; missing trials are filled with zeros
     intervention : what is done to the state of the units in these trials, where the layout says that something is
-    seed : of everything that a page draws: connections, weights, delays, initial states
+    seed : of everything that a page draws: connections, weights, delays, initial states, and the noise of its drives
+    first : number of the batch's first trial; each batch has noise of its own
+    shared : pathways whose synapses serve every trial: their arrays are those of one trial
 
     Raises
     ------
@@ -197,7 +204,9 @@ def arrays(
     for name, population in text.populations.items():
         found |= _states(name, population, model, layout, values, seed, f"{where}, {name}")
     for name in text.pathways:
-        found |= pathway_arrays(name, model, text, layout, values, seed, f"{where}, {name}")
+        found |= pathway_arrays(name, model, text, layout, values, seed, f"{where}, {name}", shared=name in shared)
+    if text.drives:
+        found[NOISE] = np.random.SeedSequence(seed, spawn_key=(*NOISE.encode(), first)).generate_state(2, np.uint32)
     samples = np.asarray(inputs, dtype=np.float64)
     expected = (layout.trials, layout.input_steps, layout.inputs)
     if samples.ndim != 3 or samples.shape[1:] != expected[1:] or samples.shape[0] > layout.trials:
@@ -267,6 +276,7 @@ def objects(
     *,
     counting: bool = True,
     connect: Callable[[brian2.Synapses, str], None] | None = None,
+    shared: Collection[str] = (),
 ) -> brian2.Network:
     """Make the Brian2 network of one batch on the active device.
 
@@ -277,6 +287,7 @@ def objects(
     counting : whether states that leave the range are counted
     connect : makes the synapses of a pathway that has a rule, given the Brian2 object and the pathway's name; None for
         synapses made of the data
+    shared : pathways whose synapses are made for one trial and serve all, on a device that can repeat them
 
     Returns
     -------
@@ -329,13 +340,16 @@ def objects(
             model=pathway.equations,
             on_pre=pathway.on_pre,
             method=pathway.method,
-            delay=model.constants[pathway.delay] if isinstance(pathway.delay, str) else None,
+            delay=_delay(pathway, model, alone=name in shared),
             dtype={variable: np.dtype(dtype) for variable, dtype in pathway.dtype.items()} or None,
             namespace=namespace,
             clock=clock,
             name=name,
         )
-        if connect is not None and not isinstance(pathway.connect, str):
+        if name in shared:
+            mark(synapses, block(pathway, text, layout, f"{where}, {name}"))
+            synapses.connect()
+        elif connect is not None and not isinstance(pathway.connect, str):
             connect(synapses, name)
         else:
             made = f"{where}, {name}"
@@ -424,8 +438,8 @@ def owner(layout: Layout, size: str, of: str, where: str) -> NDArray[np.int64]:
 
 
 def structure_of(text: Writing) -> set[str]:
-    """Return the names of those arrays that say who is connected to whom, and are not values of a variable."""
-    found = set()
+    """Return the names of those arrays that are no values of a variable: who is connected to whom, and the noise."""
+    found = {NOISE} if text.drives else set()
     for name, pathway in text.pathways.items():
         if isinstance(pathway.connect, FromArrays):
             found |= {f"{name}.source", f"{name}.target"}
@@ -456,11 +470,8 @@ def connections(
             raise CortwinError(f"{where}: one-to-one between {n_source} and {n_target} elements")
         within = np.arange(n_source), np.arange(n_source)
     else:
-        source, target = (text.populations[end].size for end in (pathway.source, pathway.target))
-        if isinstance(source, int) or isinstance(target, int):
-            raise CortwinError(f"{where}: populations with a size of their own do not converge")
-        single = owner(layout, source, target, where)[:n_source]
-        within = np.arange(n_source), single
+        ends = (text.populations[end] for end in (pathway.source, pathway.target))
+        within = np.arange(n_source), _converges(layout, *ends, where)[:n_source]
     trial = np.arange(layout.trials)[:, None]
     return (
         (within[0] + trial * n_source).ravel().astype(np.int32),
@@ -591,7 +602,15 @@ def _states(
 
 
 def pathway_arrays(
-    name: str, model: Model, text: Writing, layout: Layout, values: Mapping[str, Any], seed: int, where: str
+    name: str,
+    model: Model,
+    text: Writing,
+    layout: Layout,
+    values: Mapping[str, Any],
+    seed: int,
+    where: str,
+    *,
+    shared: bool = False,
 ) -> dict[str, NDArray]:
     """Return what the synapses of a pathway are given, and what they are made of; see `arrays`."""
     pathway = text.pathways[name]
@@ -608,8 +627,32 @@ def pathway_arrays(
             _check_weights(pathway, array, model, text, where)
             # Brian2 numbers synapses by source, then target; the field writes weights as (target, source).
             flat = flat.T.ravel()
-        found[f"{name}.{variable}"] = np.tile(flat, layout.trials)
+        found[f"{name}.{variable}"] = flat if shared else np.tile(flat, layout.trials)
     return found
+
+
+def _delay(pathway: Pathway, model: Model, *, alone: bool) -> Any:
+    """Return the delay that all synapses have; Brian2 keeps one for each where none is given."""
+    if isinstance(pathway.delay, str):
+        return model.constants[pathway.delay]
+    return 0 * brian2.second if alone and pathway.on_pre else None
+
+
+def block(pathway: Pathway, text: Writing, layout: Layout, where: str) -> Block:
+    """Return the synapses of one trial, for all of them; errors as of `connections`."""
+    source, target = (text.populations[end] for end in (pathway.source, pathway.target))
+    n_source, n_target = layout.elements(source), layout.elements(target)
+    if pathway.connect == "one_to_one" and n_source != n_target:
+        raise CortwinError(f"{where}: one-to-one between {n_source} and {n_target} elements")
+    if pathway.connect == "convergent":
+        _converges(layout, source, target, where)
+    return Block(str(pathway.connect), layout.trials, n_source, n_target)
+
+
+def _converges(layout: Layout, source: Population, target: Population, where: str) -> NDArray[np.int64]:
+    if isinstance(source.size, int) or isinstance(target.size, int):
+        raise CortwinError(f"{where}: populations with a size of their own do not converge")
+    return owner(layout, source.size, target.size, where)
 
 
 def _check_given(array: str, values: Mapping[str, Any], where: str, variable: str) -> None:

@@ -30,12 +30,14 @@ class NetworkRun:
         ``time`` in seconds, with ``n_units``, ``n_trials``, ``duration`` and ``dt`` in its attributes
     activity : by name, (trial, time, unit); empty where the writing records none
     seconds, build_seconds : wall time of the run without the build, and of the build (0 when cached)
+    stepping_seconds : what the steps alone took, without drawing the network; NaN where the engine does not tell
     """
 
     spikes: Mapping[str, xr.Dataset]
     activity: xr.Dataset
     seconds: float
     build_seconds: float
+    stepping_seconds: float = float("nan")
 
     def rate(self, population: str) -> float:
         """Return the mean firing rate of a population in Hz."""
@@ -53,6 +55,7 @@ def run_network(
     dt: float,
     inputs: xr.DataArray | None = None,
     seed: int = 0,
+    threads: int = 1,
     record_dt: float | None = None,
     engine: str = "cpp",
     profile: str = "release",
@@ -69,7 +72,7 @@ def run_network(
     inputs : (1, time, input) DataArray; every sample is held for its dt. None for silence
     seed : of what the page draws: connections, weights, delays, initial states
     record_dt : seconds between recorded samples of the activity; dt when None
-    engine, profile, timeout : as in `cortwin.simulation.simulate`
+    threads, engine, profile, timeout : as in `cortwin.simulation.simulate`
 
     Raises
     ------
@@ -98,11 +101,12 @@ def run_network(
         profile=profile,
         batch=1,
         seed=seed,
+        threads=threads,
         timeout=timeout,
     )
     sizes = model.sizes(values or {}) | {"inputs": inputs.sizes["input"]}
     spikes = {} if found.spikes is None else _apart(found.spikes, text, sizes)
-    return NetworkRun(spikes, found.activity, found.seconds, found.build_seconds)
+    return NetworkRun(spikes, found.activity, found.seconds, found.build_seconds, found.stepping_seconds)
 
 
 def connections_of(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,14 +53,21 @@ class Need:
 
 
 def estimate(
-    model: Model, writing: str, layout: Layout, values: Mapping[str, Any] | None = None, *, compiled: bool = True
+    model: Model,
+    writing: str,
+    layout: Layout,
+    values: Mapping[str, Any] | None = None,
+    *,
+    shared: Collection[str] = (),
+    compiled: bool = True,
 ) -> Need:
     """Estimate what one batch of a simulation needs.
 
     Parameters
     ----------
     model, writing, layout : what is simulated
-    values : array by name; they tell how many synapses are listed
+    values : the model's arrays, which tell how many synapses are listed
+    shared : pathways whose synapses serve every trial, without arrays of sources and targets
     compiled : whether a compiled program simulates it, whose rules make rows of synapses
     """
     text = model.writing(writing)
@@ -71,8 +78,8 @@ def estimate(
         parts[f"the {elements:,} elements of {name}"] = elements * (NEURON + NUMBER * len(stored))
         given += elements * NUMBER * len(population.values)
     for name, pathway in text.pathways.items():
-        synapses = layout.trials * _synapses(pathway, text, layout, values or {})
-        size = synapses * _bytes(pathway, compiled)
+        synapses = (1 if name in shared else layout.trials) * _synapses(pathway, text, layout, values or {})
+        size = synapses * _bytes(pathway, compiled, shared=name in shared)
         parts[f"the {synapses:,} synapses of {name}"] = size
         given += synapses * NUMBER * len(pathway.values)
         if compiled and pathway.in_rows:
@@ -145,12 +152,12 @@ def free_memory() -> int | None:
         return free
 
 
-def _bytes(pathway: Pathway, compiled: bool) -> int:
+def _bytes(pathway: Pathway, compiled: bool, *, shared: bool) -> int:
     """Return the bytes that a synapse takes at most; those of variables in single precision are half."""
     variables = sum(np.dtype(pathway.dtype.get(name, float)).itemsize for name in (*pathway.values, *pathway.drawn))
     delay = isinstance(pathway.delay, Distribution)
     if isinstance(pathway.connect, str):
-        return SYNAPSE + variables
+        return variables + (0 if shared else SYNAPSE)
     if compiled and pathway.in_rows:
         return INDEX + variables + DELAY * delay
     return SYNAPSE + variables + NUMBER * delay + (0 if compiled else DRAWN)

@@ -73,7 +73,8 @@ def _keywords(
 
     dimensions = {variable: synapses.variables[variable].dim for variable in pathway.drawn}
     n_source, n_target = (layout.elements(text.populations[end]) for end in (pathway.source, pathway.target))
-    full = not pathway.in_rows or brian2.prefs.devices.cpp_standalone.openmp_threads > 0
+    openmp = brian2.prefs.devices.cpp_standalone.openmp_threads > 0
+    full = not pathway.in_rows or openmp or not device.fast
     apart = {synapses.variables["_synaptic_pre"], synapses.variables["_synaptic_post"]}
     drawn_delay = pathway.delay if isinstance(pathway.delay, Distribution) and pathway.on_pre is not None else None
     if drawn_delay is not None:

@@ -1,0 +1,17 @@
+"""State updates, `run_regularly` and drive: a loop over the elements that the compiler vectorises."""
+
+from __future__ import annotations
+
+from cortwin.cpp.paths.draws import BLOCK, draw_first
+from cortwin.cpp.paths.elements import independent, refusal
+from cortwin.cpp.paths.request import Choice, Request
+
+REPLACES = {"stateupdate"}
+
+
+def choose(request: Request) -> Choice | str:
+    """Take every request; draws come before the loop."""
+    taken_out = draw_first(request.variables, request.device.code_object_class())
+    return refusal() or Choice(
+        "state_update", {"draw_first": taken_out, "block": BLOCK, "independent": independent(request)}
+    )
