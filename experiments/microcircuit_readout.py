@@ -133,7 +133,9 @@ def _training(segments: int) -> int:
     return round(0.7 * (segments - LAGS))
 
 
-def _elman(run: Run, seed: int, order: NDArray, raster: NDArray, length: float, updates: int) -> list[dict[str, Any]]:
+def _elman(
+    run: Run, seed: int, order: NDArray, raster: NDArray, length: float, updates: int
+) -> list[dict[str, Any]]:
     """Train an Elman network on the same spikes, counted in steps, and ask it at the end of every segment."""
     model, steps = elman.model(), round(length / BIN)
     counts = raster.reshape(len(order) * steps, -1, raster.shape[1]).sum(axis=1).astype(np.float64)
@@ -145,9 +147,7 @@ def _elman(run: Run, seed: int, order: NDArray, raster: NDArray, length: float, 
     target[:, -1], mask = answers, np.zeros(trial.shape[:2])
     mask[:, -1] = 1
     n = _training(len(order))
-    options = Options(
-        updates=updates, learning_rate=2e-3, schedule="cosine", batch_size=min(32, n), interval=min(20, updates)
-    )
+    options = Options(updates=updates, learning_rate=2e-3, schedule="cosine", batch_size=min(32, n), interval=min(20, updates))
     given = activity(trial, dt=BIN, last="input", name="input")
     wanted = activity(target, dt=BIN, last="output", name="target")
     start = model.initial(run.generator(f"Elman {seed}"), trial.shape[2], UNITS, answers.shape[1])

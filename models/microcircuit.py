@@ -203,7 +203,9 @@ def circuit(scale: float | str = 1.0, wiring: str = "cortical") -> Circuit:
     )
 
 
-def _shuffled(synapses: NDArray[np.int64], neurons: NDArray[np.int64], wiring: str) -> NDArray[np.int64]:
+def _shuffled(
+    synapses: NDArray[np.int64], neurons: NDArray[np.int64], wiring: str
+) -> NDArray[np.int64]:
     """Return numbers of synapses that are independent of who is joined, for each sign."""
     found = np.zeros_like(synapses)
     for sign in (slice(0, None, 2), slice(1, None, 2)):

@@ -70,9 +70,7 @@ def makefile(sources: Iterable[str], flags: str, linker_flags: str, extra: Mappi
     extra : further flags of some of them
     """
     objects = [re.sub(r"\.c(pp)?$", ".o", name) for name in sorted(sources)]
-    own = [
-        f"{re.sub(r'[.]cpp$', '.o', name)}: EXTRA = {shlex.join(more)}" for name, more in sorted(extra.items()) if more
-    ]
+    own = [f"{re.sub(r'[.]cpp$', '.o', name)}: EXTRA = {shlex.join(more)}" for name, more in sorted(extra.items()) if more]
     lines = [
         "PROGRAM = main",
         f"OBJS = {' '.join(objects)}",
