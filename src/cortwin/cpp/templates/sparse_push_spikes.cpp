@@ -4,6 +4,9 @@
 {% block extra_headers %}
 #include "cortwin/delivery.h"
 namespace brian {
+    {% if rows %}
+    extern cortwin::Rows {{rows}};
+    {% endif %}
     cortwin::Delivery {{owner.name}}_delivery("{{owner.name}}", {{owner.source.start}}, {{owner.source.stop}},
                                               {{target_range[0]}}, {{target_range[1]}});
 }
