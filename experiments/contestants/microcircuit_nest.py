@@ -41,7 +41,9 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
             bounds = {"max": 0.0} if weight < 0 else {"min": 0.0}
             synapse = {
                 "synapse_model": f"to_{i}",
-                "weight": nest.math.redraw(nest.random.normal(weight, abs(0.1 * weight)), **{"min": -1e9, "max": 1e9, **bounds}),
+                "weight": nest.math.redraw(
+                    nest.random.normal(weight, abs(0.1 * weight)), **{"min": -1e9, "max": 1e9, **bounds}
+                ),
                 "delay": nest.math.redraw(nest.random.normal(delay, delay / 2), min=0.05, max=1e9),
             }
             nest.Connect(source, target, {"rule": "fixed_total_number", "N": number}, synapse)
