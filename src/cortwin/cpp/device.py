@@ -72,7 +72,8 @@ class CortwinDevice(CPPStandaloneDevice):
         self.notes: list[Note] = []
         self.rows: dict[str, Any] = {}
         self.extra_link_args = [*self.extra_link_args, "-pthread"]
-        self.headers = [*self.headers, '"cortwin/stream.h"']  # `seed` needs it in the main program
+        # The main program counts runs, and sets the seed.
+        self.headers = [*self.headers, '"cortwin/runs.h"', '"cortwin/stream.h"']
 
     def seed(self, seed: int | None = None) -> None:
         """Set the seed of Brian2's random numbers and of ours, a random one for None."""
@@ -85,6 +86,12 @@ class CortwinDevice(CPPStandaloneDevice):
         files = copy_directory(str(LIBRARY), str(Path(directory) / "cortwin"))
         writer.header_files |= {f"cortwin/{file}" for file in files}
         shutil.copy2(LIBRARY / "dynamic_array.h", Path(directory) / "brianlib" / "dynamic_array.h")
+
+    def network_run(self, *arguments: Any, **keywords: Any) -> None:
+        """Count the run in the program, for what our templates prepare at the beginning of a run."""
+        self.insert_code("main", "cortwin::runs_begun++;")
+        # One frame more lies between Brian2 and the namespace of the caller.
+        super().network_run(*arguments, **{**keywords, "level": keywords.get("level", 0) + 1})
 
     def code_object_class(self, codeobj_class: Any = None, fallback_pref: Any = None) -> Any:
         """Return our class of code objects unless Brian2 asks for a special one."""

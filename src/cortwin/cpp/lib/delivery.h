@@ -28,7 +28,7 @@ namespace cortwin {
 const std::int64_t DIVIDED = 100000;  // synapses from which on a pathway is divided among threads
 const double WORTH_IT = 2000;         // synaptic events in a step that take longer than waking the other threads
 const int SLICE = 4;                  // synapses that a slice must hold on average, else synapses are listed
-const std::size_t AHEAD = 8;          // slices between asking for memory and using it
+const std::size_t AHEAD = 16;         // slices between asking for memory and using it
 const int LINES = 6;                  // cache lines asked for; in longer slices the processor goes on by itself
 const int LINE = 64;                  // bytes
 
@@ -54,11 +54,13 @@ template <typename T> inline void prefetch(const T* array, std::int64_t begin, s
 
 class Delivery {
 public:
+    int run = 0;  // the last run that it was prepared for
+
     // A pathway from the sources `source_begin` .. `source_end - 1` of a group to a range of targets.
     Delivery(const char* name, std::int32_t source_begin, std::int32_t source_end, std::int32_t target_begin,
              std::int32_t target_end)
         : name(name), source_begin(source_begin), source_end(source_end), target_begin(target_begin),
-          n_targets(target_end - target_begin), n_sources(source_end - source_begin), pieces(MOST_THREADS)
+          n_targets(target_end - target_begin), n_sources(source_end - source_begin), due(MOST_THREADS)
     {
     }
 
@@ -83,7 +85,6 @@ public:
         }
         if (shortest == longest)
             std::vector<std::int32_t>().swap(steps);
-        require(shortest >= 0, "a delay is negative");
         remember();
     }
 
@@ -107,7 +108,6 @@ public:
             shortest = *range.first;
             longest = *range.second;
         }
-        require(shortest >= 0, "a delay is negative");
         remember();
     }
 
@@ -125,7 +125,7 @@ public:
         parts = divisible && !listed && n_synapses >= DIVIDED ? threads() : 1;
         divide();
         stride = n_delays * parts + 1;
-        within.assign(n_sources * stride, 0);
+        begins.assign(n_sources * stride, 0);
         if (rows != nullptr)
             sort_rows();
         else
@@ -146,7 +146,7 @@ public:
         under_way -= history[now].size();
         history[now].clear();
         for (; from != to; from++)
-            if (first[*from - source_begin] < first[*from - source_begin + 1])
+            if (row_begin(*from - source_begin) < row_end(*from - source_begin))
                 listed ? list_row(*from - source_begin) : history[now].push_back(*from - source_begin);
         under_way += history[now].size();
     }
@@ -155,25 +155,26 @@ public:
     template <typename Work> void deliver(Work&& work)
     {
         if (parts == 1 || !pending.due().empty() || under_way * events_per_spike() < WORTH_IT) {
-            collect(0, parts, pieces[0].due);
-            work(pieces[0].due);
+            collect(0, parts, due[0]);
+            work(due[0].pieces);
         } else {
             in_parallel([&](int thread) {
-                collect(thread, thread + 1, pieces[thread].due);
-                work(pieces[thread].due);
+                collect(thread, thread + 1, due[thread]);
+                work(due[thread].pieces);
             });
         }
     }
 
 private:
     struct alignas(LINE) Due {
-        std::vector<Piece> due;
+        std::vector<std::int64_t> slices;  // places in `begins`
+        std::vector<Piece> pieces;
     };
 
     const char* name;
     const std::int32_t source_begin, source_end, target_begin, n_targets;
     const std::int64_t n_sources;
-    std::vector<Due> pieces;  // (thread)
+    std::vector<Due> due;  // (thread)
 
     const std::int32_t* sources = nullptr;  // (synapse), Brian2's
     const std::int32_t* targets = nullptr;  // (synapse), Brian2's
@@ -187,10 +188,9 @@ private:
 
     bool built = false, listed = false;
     std::int64_t n_delays = 1, parts = 1, stride = 2;
-    std::vector<std::uint8_t> part;      // (target) who owns it
-    std::vector<std::int64_t> first;     // (source + 1) where its row begins
-    std::vector<std::uint32_t> within;   // (source, delay and part + 1) where a slice begins within its row
-    std::vector<std::int32_t> order;     // (position) synapse; empty where position and synapse are the same
+    std::vector<std::uint8_t> part;     // (target) who owns it
+    std::vector<std::uint32_t> begins;  // (source, delay and part + 1) where a slice begins, and the row ends
+    std::vector<std::int32_t> order;    // (position) synapse; empty where position and synapse are the same
 
     std::vector<std::vector<std::int32_t>> history;  // spikes of the last steps
     std::size_t now = 0, remembered = 0, under_way = 0;
@@ -217,6 +217,8 @@ private:
 
     void remember()
     {
+        require(shortest >= 0, "a delay is negative");
+        require(n_synapses < std::numeric_limits<std::int32_t>::max(), "it has more synapses than can be numbered");
         pending.reach(longest);
         history.assign(longest + 1, {});
         now = remembered = under_way = 0;
@@ -242,12 +244,15 @@ private:
     // Where the slice of a source, a delay and a part begins; of one part more, where the slice of all parts ends.
     std::int64_t begin_of(std::int64_t source, std::int64_t delay, std::int64_t part_) const
     {
-        return first[source] + within[source * stride + (delay - shortest) * parts + part_];
+        return begins[source * stride + (delay - shortest) * parts + part_];
     }
+
+    std::int64_t row_begin(std::int64_t source) const { return begins[source * stride]; }
+    std::int64_t row_end(std::int64_t source) const { return begins[source * stride + stride - 1]; }
 
     void list_row(std::int64_t source)
     {
-        for (std::int64_t k = first[source]; k < first[source + 1]; k++) {
+        for (std::int64_t k = row_begin(source); k < row_end(source); k++) {
             const std::int32_t synapse = order.empty() ? k : order[k];
             pending.ahead(rows == nullptr ? steps[synapse] : rows->delays[synapse]).push_back(synapse);
         }
@@ -256,21 +261,28 @@ private:
     // Synaptic events of a step for each spike that is under way.
     double events_per_spike() const { return n_synapses / static_cast<double>(n_sources * (longest + 1)); }
 
-    void collect(std::int64_t from, std::int64_t to, std::vector<Piece>& due)
+    void collect(std::int64_t from, std::int64_t to, Due& mine)
     {
-        due.clear();
+        std::vector<Piece>& pieces = mine.pieces;
+        std::vector<std::int64_t>& slices = mine.slices;
+        pieces.clear();
         if (!pending.due().empty())
-            due.push_back({pending.due().data(), 0, static_cast<std::int64_t>(pending.due().size())});
+            pieces.push_back({pending.due().data(), 0, static_cast<std::int64_t>(pending.due().size())});
         if (under_way == 0)
             return;
-        const std::int32_t* list = order.empty() ? nullptr : order.data();
+        slices.clear();
         const std::int64_t oldest = std::min<std::int64_t>(longest, static_cast<std::int64_t>(remembered) - 1);
         for (std::int64_t delay = oldest; delay >= shortest; delay--)
-            for (const std::int32_t source : spikes(delay)) {
-                const std::int64_t begin = begin_of(source, delay, from), end = begin_of(source, delay, to);
-                if (begin < end)
-                    due.push_back({list, begin, end});
-            }
+            for (const std::int32_t source : spikes(delay))
+                slices.push_back(source * stride + (delay - shortest) * parts + from);
+        const std::int32_t* list = order.empty() ? nullptr : order.data();
+        for (std::size_t n = 0; n < slices.size(); n++) {
+            if (n + AHEAD < slices.size())
+                __builtin_prefetch(&begins[slices[n + AHEAD]]);
+            const std::int64_t begin = begins[slices[n]], end = begins[slices[n] + to - from];
+            if (begin < end)
+                pieces.push_back({list, begin, end});
+        }
     }
 
     // Give each part a range of targets; a cache line of numbers belongs to one of them.
@@ -288,11 +300,11 @@ private:
         return slice * parts + (parts > 1 ? part[target - target_begin] : 0);
     }
 
-    // Turn the numbers of synapses in `within` into places within their rows.
-    void add_up(std::int64_t source)
+    // Turn the numbers of synapses in the row of a source into the places where slices begin.
+    void add_up(std::int64_t source, std::int64_t begin)
     {
-        std::uint32_t* row = within.data() + source * stride;
-        std::uint32_t place = 0;
+        std::uint32_t* row = begins.data() + source * stride;
+        std::uint32_t place = begin;
         for (std::int64_t k = 0; k < stride; k++) {
             const std::uint32_t number = row[k];
             row[k] = place;
@@ -312,27 +324,23 @@ private:
             const std::int64_t place = cell(k);
             sorted = sorted && place >= last;
             last = place;
-            within[place]++;
+            begins[place]++;
         }
-        first.assign(n_sources + 1, 0);
-        for (std::int64_t source = 0; source < n_sources; source++) {
-            add_up(source);
-            first[source + 1] = first[source] + within[source * stride + stride - 1];
-        }
+        for (std::int64_t source = 0; source < n_sources; source++)
+            add_up(source, source > 0 ? row_end(source - 1) : 0);
         std::vector<std::int32_t>().swap(order);
         if (sorted)
             return;
         order.resize(n_synapses);
-        std::vector<std::uint32_t> next = within;
+        std::vector<std::uint32_t> next = begins;
         for (std::int64_t k = 0; k < n_synapses; k++)
-            order[first[sources[k] - source_begin] + next[cell(k)]++] = k;
+            order[next[cell(k)]++] = k;
     }
 
     // The arrays themselves are sorted, row by row; the delays are where a synapse lies then, and need no array.
     void sort_rows()
     {
-        first = rows->first;
-        if (listed || n_delays * parts > 1)
+        if (n_delays * parts > 1)
             in_parallel([this](int thread) {
                 std::vector<std::uint32_t> places, next;
                 std::vector<char> scratch;
@@ -340,8 +348,10 @@ private:
                     sort_row(source, places, next, scratch);
             });
         else
-            for (std::int64_t source = 0; source < n_sources; source++)
-                within[source * stride + 1] = first[source + 1] - first[source];
+            for (std::int64_t source = 0; source < n_sources; source++) {
+                begins[source * stride] = rows->first[source];
+                begins[source * stride + 1] = rows->first[source + 1];
+            }
         if (!listed)
             std::vector<std::uint16_t>().swap(rows->delays);
     }
@@ -349,18 +359,18 @@ private:
     void sort_row(std::int64_t source, std::vector<std::uint32_t>& places, std::vector<std::uint32_t>& next,
                   std::vector<char>& scratch)
     {
-        const std::int64_t begin = first[source], n = first[source + 1] - begin;
-        std::uint32_t* row = within.data() + source * stride;
+        const std::int64_t begin = rows->first[source], n = rows->first[source + 1] - begin;
+        std::uint32_t* row = begins.data() + source * stride;
         places.resize(n);
         for (std::int64_t k = 0; k < n; k++) {
-            places[k] = column_of(drawn && !listed ? rows->delays[begin + k] : shortest, targets[begin + k]);
+            places[k] = column_of(drawn ? rows->delays[begin + k] : shortest, targets[begin + k]);
             row[places[k]]++;
         }
-        add_up(source);
+        add_up(source, begin);
         next.assign(row, row + stride);
         bool sorted = true;
         for (std::int64_t k = 0; k < n; k++) {
-            places[k] = next[places[k]]++;
+            places[k] = next[places[k]]++ - begin;
             sorted = sorted && places[k] == k;
         }
         for (std::size_t c = 0; c < columns.size() && !sorted; c++) {

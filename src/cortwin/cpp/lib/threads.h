@@ -38,9 +38,11 @@ inline void pause()
 #endif
 }
 
+// A part that its thread has not begun when the calling thread is done with its own is done by the calling thread, so
+// that a thread which got no processor does not hold up the others.
 class Team {
 public:
-    explicit Team(int number) : unfinished(0), round(0), ending(false), asleep(0)
+    explicit Team(int number) : claims(number)
     {
         for (int thread = 1; thread < number; thread++)
             others.emplace_back([this, thread] { serve(thread); });
@@ -57,62 +59,80 @@ public:
     Team(const Team&) = delete;
     Team& operator=(const Team&) = delete;
 
-    // Let every thread do `work(thread)`, the calling one included; return when all have done.
+    // Have `work(part)` done for each part, and return when all are done.
     template <typename Work> void run(Work& work)
     {
         argument = &work;
-        action = [](void* what, int thread) { (*static_cast<Work*>(what))(thread); };
-        unfinished.store(static_cast<int>(others.size()), std::memory_order_relaxed);
-        call();
+        action = [](void* what, int part) { (*static_cast<Work*>(what))(part); };
+        const int parts = static_cast<int>(claims.size());
+        unfinished.store(parts - 1, std::memory_order_relaxed);
+        const unsigned now = call();
         work(0);
+        for (int part = 1; part < parts; part++)
+            do_if_unclaimed(part, now);
         for (int looked = 0; unfinished.load(std::memory_order_acquire) > 0; looked++)
             looked < PATIENCE ? pause() : std::this_thread::yield();
     }
 
 private:
+    struct alignas(64) Claim {
+        std::atomic<unsigned> round{0};  // the last one in which somebody took this part
+    };
+
+    std::vector<Claim> claims;  // (part)
     std::vector<std::thread> others;
-    std::atomic<int> unfinished;
-    std::atomic<unsigned> round;
-    std::atomic<bool> ending;
-    std::atomic<int> asleep;
+    std::atomic<int> unfinished{0};
+    std::atomic<unsigned> round{0};
+    std::atomic<bool> ending{false};
+    std::atomic<int> asleep{0};
     std::mutex mutex;
     std::condition_variable work_is_there;
     void* argument = nullptr;
     void (*action)(void*, int) = nullptr;
 
-    void call()
+    unsigned call()
     {
-        round.fetch_add(1);  // sequentially consistent, like `asleep`: one of the two sees the other's change
-        if (asleep.load() > 0) {
+        const unsigned now = round.fetch_add(1) + 1;  // sequentially consistent, like `asleep`: one of the two
+        if (asleep.load() > 0) {                      // threads sees what the other has written
             const std::lock_guard<std::mutex> lock(mutex);
             work_is_there.notify_all();
         }
+        return now;
     }
 
-    void serve(int thread)
+    void do_if_unclaimed(int part, unsigned now)
+    {
+        unsigned before = now - 1;
+        if (!claims[part].round.compare_exchange_strong(before, now))
+            return;
+        action(argument, part);
+        unfinished.fetch_sub(1, std::memory_order_release);
+    }
+
+    void serve(int part)
     {
         unsigned seen = 0;
         while (true) {
-            await(seen);
-            seen++;
+            seen = await(seen);
             if (ending.load())
                 return;
-            action(argument, thread);
-            unfinished.fetch_sub(1, std::memory_order_release);
+            do_if_unclaimed(part, seen);
         }
     }
 
-    void await(unsigned seen)
+    // Wait for a round that was not seen yet.
+    unsigned await(unsigned seen)
     {
         for (int looked = 0; looked < PATIENCE; looked++) {
             if (round.load(std::memory_order_acquire) != seen)
-                return;
+                return round.load();
             pause();
         }
         std::unique_lock<std::mutex> lock(mutex);
         asleep.fetch_add(1);
         work_is_there.wait(lock, [&] { return round.load() != seen; });
         asleep.fetch_sub(1);
+        return round.load();
     }
 };
 
@@ -122,7 +142,7 @@ inline Team& team()
     return team;
 }
 
-// Let every thread of this run do `work(thread)`, for thread = 0 .. threads() - 1.
+// Have the threads of this run do `work(part)`, for part = 0 .. threads() - 1.
 template <typename Work> void in_parallel(Work&& work)
 {
     if (threads() == 1) {

@@ -4,14 +4,11 @@
 {% block extra_headers %}
 #include "cortwin/delivery.h"
 namespace brian {
+    extern bool {{pathway.name}}_divisible;
     extern cortwin::Delivery {{pathway.name}}_delivery;
+    // Before the program begins: each code object of the pathway has a say.
+    const bool {{codeobj_name}}_divisible = {{pathway.name}}_divisible &= {{ 'true' if divisible else 'false' }};
 }
-void _prepare_{{codeobj_name}}();
-{% endblock %}
-
-{% block before_code %}
-    void _prepare_{{codeobj_name}}();
-    _prepare_{{codeobj_name}}();
 {% endblock %}
 
 {% block maincode %}
@@ -25,7 +22,7 @@ void _prepare_{{codeobj_name}}();
             if (_n + cortwin::AHEAD < _pieces.size()) {
                 const cortwin::Piece _ahead = _pieces[_n + cortwin::AHEAD];
                 if (_ahead.list == nullptr) {
-                    {% for array in by_synapse %}
+                    {% for array in by_synapse if array in vector_code %}
                     cortwin::prefetch(_ptr{{array}}, _ahead.begin, _ahead.end);
                     {% endfor %}
                 } else
@@ -45,11 +42,4 @@ void _prepare_{{codeobj_name}}();
                 }
         }
     });
-{% endblock %}
-
-{% block extra_functions_cpp %}
-void _prepare_{{codeobj_name}}()
-{
-    brian::{{pathway.name}}_delivery.build({{ 'true' if divisible else 'false' }});
-}
 {% endblock %}
