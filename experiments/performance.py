@@ -3,7 +3,7 @@
 Everybody does the same work in a process of its own, in turns, so that what else the machine does falls on all alike.
 What is compared is the simulation proper: starting, generating and compiling code, and drawing the network are left out
 for all; C++ programs tell the time of their steps, the others are timed around the call that advances the network,
-after a first one. Every spike is recorded. The scripts of all are in `experiments/contestants`, written as their users write.
+after a first one. Every spike is recorded. The scripts of all are in `experiments/contestants`, as their users write.
 """
 
 from __future__ import annotations
