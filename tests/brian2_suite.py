@@ -67,17 +67,18 @@ class Outcomes:
 
 def run_one(file: Path, device: str, stage: str, flags: str, folder: Path) -> dict:
     """Run one stage of one file in this process and return what became of it; keep a header in a folder."""
-    import brian2.tests
     import pytest
     from brian2 import prefs
     from brian2.devices.device import all_devices
     from brian2.tests import PreferencePlugin, make_argv
 
+    from cortwin.cpp.device import NAME  # which puts our device beside Brian2's
+
     fast: Counter[str] = Counter()
     stock: Counter[str] = Counter()
-    if device == "cortwin":
+    if device == NAME:
         _count_templates(fast, stock)
-        all_devices["cpp_standalone"] = all_devices["cortwin"]
+        all_devices["cpp_standalone"] = all_devices[NAME]
     prefs.reset_to_defaults()
     prefs["codegen.cpp.extra_compile_args_gcc"].extend(["-w", "-O0"])
     prefs["devices.cpp_standalone.extra_make_args_unix"] = ["-j1"]
@@ -221,8 +222,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         place, name, part, profile, kept_at = sys.argv[2:]
         os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
-        import cortwin.cpp.device
-
         answer = run_one(Path(place), name, part, profile, Path(kept_at).parent)
         Path(kept_at).write_text(json.dumps(answer, indent=1), encoding="utf-8")
     else:

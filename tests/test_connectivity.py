@@ -61,7 +61,9 @@ def drawn(tmp_path_factory):
 def compiled(drawn, rule, n_source, n_target, key, same, trials=1):
     """Return source and target of the synapses that compiled code draws."""
     autapses, multapses = getattr(rule, "autapses", True), getattr(rule, "multapses", True)
-    number = next((getattr(rule, name) for name in ("probability", "indegree", "outdegree", "number") if hasattr(rule, name)), 0)
+    number = next(
+        (getattr(rule, name) for name in ("probability", "indegree", "outdegree", "number") if hasattr(rule, name)), 0
+    )
     distinct = int(same and not autapses)
     found = drawn(type(rule).__name__, *key, n_source, n_target, distinct, int(multapses), number, trials)
     edge = 8 * (n_source * trials + 1)

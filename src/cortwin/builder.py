@@ -31,6 +31,8 @@ from cortwin.model import OWNERS, SECOND, STIMULUS, SYNAPSES, Model, Pathway, Po
 
 # Brian2's own tolerance for a duration that is a multiple of dt.
 MULTIPLE_TOLERANCE = 1e-4
+# The words that the random numbers of a run come from, (2,).
+NOISE = "noise.key"
 # Timed arrays, (time, trial x element): what they have an element for.
 TIMED = {STIMULUS: "inputs", KEEP: "units", ADD: "units"}
 
@@ -166,6 +168,7 @@ def arrays(
     intervention: Intervention | None = None,
     *,
     seed: int = 0,
+    first: int = 0,
 ) -> dict[str, NDArray]:
     """Return the numbers of a batch under Brian2's names, and what its connections are made of.
 
@@ -178,7 +181,8 @@ def arrays(
     values : array by name, shapes as in ``model.shapes``
     inputs : (trial, time, input) array, at most ``layout.trials`` trials; missing trials are filled with zeros
     intervention : what is done to the state of the units in these trials, where the layout says that something is
-    seed : of everything that a page draws: connections, weights, delays, initial states
+    seed : of everything that a page draws: connections, weights, delays, initial states, and the noise of its drives
+    first : number of the batch's first trial; each batch has noise of its own
 
     Raises
     ------
@@ -208,6 +212,8 @@ def arrays(
                 # Brian2 numbers synapses by source, then target; the field writes weights as (target, source).
                 flat = flat.T.ravel()
             found[f"{name}.{variable}"] = np.tile(flat, layout.trials)
+    if text.drives:
+        found[NOISE] = np.random.SeedSequence(seed, spawn_key=(*NOISE.encode(), first)).generate_state(2, np.uint32)
     samples = np.asarray(inputs, dtype=np.float64)
     expected = (layout.trials, layout.input_steps, layout.inputs)
     if samples.ndim != 3 or samples.shape[1:] != expected[1:] or samples.shape[0] > layout.trials:
@@ -424,8 +430,8 @@ def owner(layout: Layout, size: str, of: str, where: str) -> NDArray[np.int64]:
 
 
 def structure_of(text: Writing) -> set[str]:
-    """Return the names of those arrays that say who is connected to whom, and are not values of a variable."""
-    found = set()
+    """Return the names of those arrays that are no values of a variable: who is connected to whom, and the noise."""
+    found = {NOISE} if text.drives else set()
     for name, pathway in text.pathways.items():
         if isinstance(pathway.connect, FromArrays):
             found |= {f"{name}.source", f"{name}.target"}

@@ -25,7 +25,17 @@ from cortwin import cpp, resources, xla
 from cortwin.activity import activity
 from cortwin.analysis import pathology
 from cortwin.blow_ups import COUNTER, require_in_range, require_none
-from cortwin.builder import Layout, arrays, interpreted, layout_of, objects, spike_monitors, structure_of, timed_arrays
+from cortwin.builder import (
+    NOISE,
+    Layout,
+    arrays,
+    interpreted,
+    layout_of,
+    objects,
+    spike_monitors,
+    structure_of,
+    timed_arrays,
+)
 from cortwin.errors import CortwinError
 from cortwin.intervention import Intervention
 from cortwin.model import Model, Writing
@@ -96,7 +106,8 @@ def simulate(
     profile : compiler profile, ``"release"`` or ``"strict"``
     batch : trials per process, whatever the number of workers
     jobs : processes at a time
-    seed : of what the page draws: connections, weights, delays, initial states; the same in every trial
+    seed : of what the page draws: connections, weights, delays, initial states, the same in every trial; and of the
+        noise of its drives, another one in each
     threads : among which a large sparse network is divided, in C++; results do not depend on them
     timeout : seconds that a batch may take
     advance : called with the number of trials after every batch
@@ -123,13 +134,14 @@ def simulate(
     )
     samples = inputs.to_numpy()
     trials = [slice(first, min(first + batch, len(samples))) for first in range(0, len(samples), batch)]
-    batches = [_Batch(samples[part], None if intervention is None else intervention.part(part)) for part in trials]
+    hands = [None if intervention is None else intervention.part(part) for part in trials]
+    batches = [_Batch(part.start, samples[part], hand) for part, hand in zip(trials, hands, strict=True)]
     # Before anything long begins: what does not fit into the machine, and arrays that do not fit the model.
     processes = min(max(1, jobs), len(batches)) if engine == "cpp" else 0
     memory = resources.require(resources.estimate(model, writing, layout, values), len(batches), processes)
 
     def prepare(part: _Batch) -> dict[str, NDArray]:
-        return arrays(model, writing, layout, values, part.inputs, part.intervention, seed=seed)
+        return arrays(model, writing, layout, values, part.inputs, part.intervention, seed=seed, first=part.first)
 
     prepare(batches[0])
     build_seconds, code_objects = 0.0, ()
@@ -158,8 +170,9 @@ def simulate(
 
 @dataclass(frozen=True)
 class _Batch:
-    """The trials of one process."""
+    """The trials of one process, and the number of the first."""
 
+    first: int
     inputs: NDArray
     intervention: Intervention | None
 
@@ -220,7 +233,9 @@ def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDA
         }
         # An input that nobody hears is not among them.
         states |= {name: steps for name, steps in timed.items() if name in program.state}
-        found = jax.jit(jax.vmap(lambda values: program.simulate(values, n_steps, differentiable=False)))(states)
+        simulate_one = partial(program.simulate, n_steps=n_steps, differentiable=False)
+        keys = jax.random.split(jax.random.wrap_key_data(data.get(NOISE, np.zeros(2, np.uint32))), layout.trials)
+        found = jax.jit(jax.vmap(lambda values, key: simulate_one(values, key=key)))(states, keys)
     results: dict[str, NDArray] = {}
     for name, values in found.items():
         if name.startswith("recorded_") and not name.endswith(".t"):
@@ -238,6 +253,8 @@ def _interpret(model: Model, writing: str, layout: Layout, data: dict[str, NDArr
     """Run the same Brian2 objects with Brian2's NumPy code, without a compiler."""
     with interpreted():
         network = objects(model, writing, layout, data)
+        if NOISE in data:
+            brian2.seed(data[NOISE])
         network.run((layout.duration + layout.dt) * brian2.second, namespace={})
     results: dict[str, NDArray] = {}
     for part in network.objects:

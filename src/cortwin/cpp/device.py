@@ -80,6 +80,12 @@ class CortwinDevice(CPPStandaloneDevice):
         super().seed(seed)
         self.insert_code("main", f"cortwin::seed({'' if seed is None else f'{int(seed)}ull'});")
 
+    def seed_from_arguments(self, name: str, read_back: str) -> None:
+        """Let the program take the seed of our random numbers from an argument, an array of two 32-bit words."""
+        self.headers = [*self.headers, '"cortwin/run_arguments.h"']
+        take = f'cortwin::take<uint32_t>(args, "{name}", brian::results_dir + "{read_back}")'
+        self.insert_code("main", f"{{ const auto key = {take}; cortwin::seed(key[0] | uint64_t(key[1]) << 32); }}")
+
     def copy_source_files(self, writer: Any, directory: str) -> None:
         """Copy Brian2's headers, and ours beside them: ``#include "cortwin/NAME.h"``."""
         super().copy_source_files(writer, directory)

@@ -22,7 +22,7 @@ from brian2.core.variables import ArrayVariable, DynamicArrayVariable
 from brian2.devices.device import all_devices, reset_device, set_device
 
 from cortwin.blow_ups import COUNTER
-from cortwin.builder import TIMED, Layout, connections, objects, timed_arrays
+from cortwin.builder import NOISE, TIMED, Layout, connections, objects, timed_arrays
 from cortwin.connectivity import FromArrays
 from cortwin.cpp import cache, compiler
 from cortwin.cpp.device import NAME
@@ -85,6 +85,8 @@ def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: 
     """Write a program's C++ sources into a folder and return the description of its files."""
     with _device() as device, _flags(profile):
         text = model.writing(writing)
+        if text.drives:
+            device.seed_from_arguments(NOISE, READ_BACK)
         network = objects(model, writing, layout, connect=drawer(device, model, text, layout, READ_BACK))
         # One step more than the duration: the monitors record at the start of a step, and so see the last state too.
         network.run((layout.duration + layout.dt) * brian2.second, namespace={})
@@ -163,7 +165,7 @@ def _is_listed(part: Population | Pathway) -> bool:
 
 def _taken(network: brian2.Network, text: Writing) -> dict[str, Any]:
     """Describe the arrays that synapses are made of: the program takes them before Brian2 looks at its arguments."""
-    dtypes: dict[str, str] = {}
+    dtypes: dict[str, str] = {NOISE: "uint32"} if text.drives else {}
     for name, pathway in text.pathways.items():
         dtypes |= given_of(pathway, name)
         if _is_listed(pathway):
