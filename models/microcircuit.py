@@ -46,7 +46,7 @@ height of the jump that carries the same charge. f is the rate of a leaky integr
     y = (1 - x) / sqrt(s) + shift,   z = -x / sqrt(s) + shift,   shift = 1.0326 sqrt(tau_syn / tau_m)
 
 The integral is a sum of 12 terms in the text, which is therefore plain Brian2: both compilers take it, gradients pass
-through it, and no code of ours stands between the equation and what runs. Its error is below 1e-5 of the rate wherever
+through it, and no code of ours stands between the equation and what runs. Its error is below 1e-4 of the rate wherever
 the circuit works (0.02 < s < 0.6, -1 < x < 1.5), against an independent evaluation.
 
 Exact: textbook and rate agree to rounding when dt = alpha tau.
