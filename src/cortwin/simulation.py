@@ -138,7 +138,7 @@ def simulate(
     # Before anything long begins: what does not fit into the machine, and arrays that do not fit the model.
     processes = min(max(1, jobs), len(batches)) if engine == "cpp" else 0
     shared = cpp.shared(model, writing, profile) if engine == "cpp" else ()
-    need = resources.estimate(model, writing, layout, values, shared=shared)
+    need = resources.estimate(model, writing, layout, values, shared=shared, compiled=engine == "cpp")
     memory = resources.require(need, len(batches), processes)
 
     def prepare(part: _Batch) -> dict[str, NDArray]:
@@ -255,7 +255,7 @@ def _interpret(model: Model, writing: str, layout: Layout, data: dict[str, NDArr
     with interpreted():
         network = objects(model, writing, layout, data)
         if NOISE in data:
-            brian2.seed(data[NOISE])
+            brian2.seed(int(data[NOISE][0]))
         network.run((layout.duration + layout.dt) * brian2.second, namespace={})
     results: dict[str, NDArray] = {}
     for part in network.objects:
