@@ -111,5 +111,13 @@ def _preferences() -> dict[str, str]:
 def _engine() -> str:
     """Return a hash of the engine's own sources that decide what is generated."""
     here = Path(__file__).parent
-    files = sorted([*here.rglob("*.py"), *here.rglob("*.cpp"), *here.rglob("*.h"), here.parent / "builder.py", here.parent / "blocks.py"])
+    files = sorted(
+        [
+            *here.rglob("*.py"),
+            *here.rglob("*.cpp"),
+            *here.rglob("*.h"),
+            here.parent / "builder.py",
+            here.parent / "blocks.py",
+        ]
+    )
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]

@@ -102,7 +102,9 @@ class CortwinDevice(CPPStandaloneDevice):
         if not self.fast or debug or compiler == "msvc":
             super().generate_makefile(writer, compiler, compiler_flags, linker_flags, nb_threads, debug)
             return
-        self.units = units.combine(Path(self.project_dir), writer, {note.code_object: note.flags for note in self.notes})
+        self.units = units.combine(
+            Path(self.project_dir), writer, {note.code_object: note.flags for note in self.notes}
+        )
         threads = f" {openmp_pragma('compilation')}" if nb_threads else ""
         text = units.makefile(writer.source_files, compiler_flags + threads, linker_flags + threads, self.units)
         writer.write("makefile", text)

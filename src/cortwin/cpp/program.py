@@ -31,7 +31,6 @@ from cortwin.equations import definitions
 from cortwin.errors import CortwinError
 from cortwin.model import Model, Writing
 
-
 # What the program found in its memory when it began: a line for each array that it was given, name and checksum.
 READ_BACK = "read_back"
 # Brian2 ignores a run argument that it cannot read. A sum of 64-bit words, each times an odd number of its place, tells
@@ -257,9 +256,7 @@ def _describe(
     }
 
 
-def _dynamic_sizes(
-    network: brian2.Network, text: Writing, layout: Layout, shared: Collection[str]
-) -> dict[str, int]:
+def _dynamic_sizes(network: brian2.Network, text: Writing, layout: Layout, shared: Collection[str]) -> dict[str, int]:
     """Return the sizes of the arrays that the program makes itself; nobody knows how many spikes there will be."""
     sizes: dict[str, int] = {}
     for name, pathway in text.pathways.items():
