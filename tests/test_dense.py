@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import pkgutil
+import re
 import shlex
 import subprocess
 import time
@@ -22,6 +23,7 @@ from cortwin.activity import activity
 from cortwin.battery import variants
 from cortwin.blocks import Block, shareable, shared
 from cortwin.builder import Layout, arrays
+from cortwin.cli import main
 from cortwin.cpp import cache, compiler, paths, program, units
 from cortwin.cpp.device import LIBRARY, NAME
 from cortwin.cpp.explanation import explain
@@ -387,3 +389,13 @@ def test_explain_names_every_writing_and_why():
     assert (deliver.stock, deliver.used, deliver.reason) == ("synapses", "dense_deliver", "")
     assert "-O3" in deliver.flags
     assert all(line.used == line.stock for line in explain(lif.model(), "stock")[0])
+
+
+def test_the_command_explains_a_page(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["explain", "lif"])
+    assert left.value.code == 0
+    said = capsys.readouterr().out
+    assert "lif, spiking: " in said
+    assert re.search(r"recurrence_pre +dense_deliver +- +a fast path", said)
+    assert "lif has no rate writing: " in said
