@@ -134,7 +134,7 @@ class CortwinDevice(CPPStandaloneDevice):
     def generate_makefile(
         self, writer: Any, compiler: Any, compiler_flags: str, linker_flags: str, nb_threads: int, debug: bool
     ) -> None:
-        """Put the sources together and write a makefile for what they have become; Brian2's own where we are not fast."""
+        """Put the sources together and write a makefile for what they have become; Brian2's where we are not fast."""
         if not self.fast or debug or compiler == "msvc":
             super().generate_makefile(writer, compiler, compiler_flags, linker_flags, nb_threads, debug)
             return
