@@ -239,7 +239,9 @@ def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDA
         # An input that nobody hears is not among them.
         states |= {name: steps for name, steps in timed.items() if name in program.state}
         simulate_one = partial(program.simulate, n_steps=n_steps, differentiable=False)
-        keys = jax.random.split(jax.random.wrap_key_data(data.get(NOISE, np.zeros(2, np.uint32))), layout.trials)
+        keys = jax.random.split(
+            jax.random.wrap_key_data(jax.numpy.asarray(data.get(NOISE, np.zeros(2, np.uint32)))), layout.trials
+        )
         found = jax.jit(jax.vmap(lambda values, key: simulate_one(values, key=key)))(states, keys)
     results: dict[str, NDArray] = {}
     for name, values in found.items():
