@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import brian2
 import numpy as np
@@ -106,7 +107,7 @@ def network(rng: np.random.Generator) -> brian2.Network:
     group.drive = np.where(np.arange(len(group)) < edges[-2], 1.2, 4.0)
     group.ref = rng.integers(0, 3, len(group)) * ms
 
-    def connect(name, model, on_pre, *, in_order=False, steps=None, **keywords):
+    def connect(name: str, model: str, on_pre: Any, *, in_order: bool = False, steps: int = 0, **keywords: Any) -> Any:
         synapses = brian2.Synapses(part[name], part[name], model, on_pre=on_pre, name=name, method="euler", **keywords)
         n = SYNAPSES[name]
         i, j = rng.integers(0, NEURONS[name], (2, n))
@@ -120,7 +121,8 @@ def network(rng: np.random.Generator) -> brian2.Network:
             synapses.pre.delay = rng.integers(0, steps, n) * 0.1 * ms
         return synapses
 
-    late, plastic = {"delay": 1.5 * ms}, "v_post += w\nx += 0.01\nw = clip(w - y, -1, 1)"
+    late: dict[str, Any] = {"delay": 1.5 * ms}
+    plastic = "v_post += w\nx += 0.01\nw = clip(w - y, -1, 1)"
     made = {
         "random": connect("random", "w : 1", "v_post += w", **late),
         "sorted": connect("sorted", "w : 1", "v_post += w", in_order=True, **late),
