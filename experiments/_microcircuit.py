@@ -27,9 +27,7 @@ def case_of(numbers: page.Circuit, seconds: float) -> dict[str, Any]:
     }
 
 
-def loop_description(
-    numbers: page.Circuit, *, threads: int, seed: int, settling: float, duration: float
-) -> str:
+def loop_description(numbers: page.Circuit, *, threads: int, seed: int, settling: float, duration: float) -> str:
     """Return a circuit as the numbers that `microcircuit_loop.cpp` reads, in mV, pA, pF, ms and steps.
 
     Parameters

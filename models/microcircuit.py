@@ -46,7 +46,7 @@ height of the jump that carries the same charge. f is the rate of a leaky integr
     y = (1 - x) / sqrt(s) + shift,   z = -x / sqrt(s) + shift,   shift = 1.0326 sqrt(tau_syn / tau_m)
 
 The integral is a sum of 12 terms in the text, which is therefore plain Brian2: both compilers take it, gradients pass
-through it, and no code of ours stands between the equation and what runs. Its error is below 1e-5 of the rate wherever
+through it, and no code of ours stands between the equation and what runs. Its error is below 1e-4 of the rate wherever
 the circuit works (0.02 < s < 0.6, -1 < x < 1.5), against an independent evaluation.
 
 Exact: textbook and rate agree to rounding when dt = alpha tau.
@@ -60,6 +60,7 @@ References
 Potjans & Diesmann 2014, doi:10.1093/cercor/bhs358 (the circuit; numbers as in its public reference implementation,
 INM-6/microcircuit-PD14-model).
 van Albada, Helias & Diesmann 2015, doi:10.1371/journal.pcbi.1004490 (scaling down).
+Haeusler & Maass 2007, doi:10.1093/cercor/bhj132 (wiring that is forgotten).
 Siegert 1951, doi:10.1103/PhysRev.81.617; Brunel 2000, doi:10.1023/A:1008925309027 (the form of the integral);
 Fourcaud & Brunel 2002, doi:10.1162/089976602320264015 (the shift).
 """
@@ -108,6 +109,9 @@ JUMP = 0.5 / 250 / DISTANCE
 
 # `cortwin check` examines a small one; any number of (0, 1] will do.
 SCALES = ("0.05",)
+# What is kept when the wiring is forgotten: nothing; the in- and out-degrees of every population, for each sign; the
+# number of synapses of each sign.
+ARRANGEMENTS = ("cortical", "degree_shuffled", "random")
 
 
 @dataclass(frozen=True)
@@ -116,17 +120,17 @@ class Circuit:
 
     Parameters
     ----------
-    scale : of neurons and of in-degrees
+    scale, wiring : as of `circuit`
     neurons, external : (8,) neurons, and external sources of each
     synapses : (8, 8) numbers of synapses
     weight : (8, 8) mean weights in pA
     external_weight : in pA
     current : (8,) constant currents in pA
     fibres : thalamic fibres
-    thalamic_weight : in pA
     """
 
     scale: float
+    wiring: str
     neurons: NDArray[np.int64]
     external: NDArray[np.int64]
     synapses: NDArray[np.int64]
@@ -141,7 +145,7 @@ class Circuit:
         return self.synapses / self.neurons[:, None]
 
 
-def circuit(scale: float | str = 1.0) -> Circuit:
+def circuit(scale: float | str = 1.0, wiring: str = "cortical") -> Circuit:
     """Return the circuit with a share of its neurons, and each with that share of its sources.
 
     Weights grow by ``1 / sqrt(scale)``, so that the variance of the input stays; a constant current gives back what its
@@ -151,12 +155,17 @@ def circuit(scale: float | str = 1.0) -> Circuit:
     Parameters
     ----------
     scale : above 0 and at most 1
+    wiring : ``"cortical"``; ``"degree_shuffled"`` keeps how many synapses a population makes and receives, and joins
+        their ends at random; ``"random"`` joins any two neurons alike (after Haeusler & Maass 2007). Excitatory and
+        inhibitory synapses are shuffled apart.
 
     Raises
     ------
     ValueError
-        For a scale outside of this range, or at which a population has no neuron.
+        For a scale outside of this range, or at which a population has no neuron; for an unknown wiring.
     """
+    if wiring not in ARRANGEMENTS:
+        raise CortwinError(f"microcircuit: wiring is {wiring!r}, expected one of {', '.join(ARRANGEMENTS)}")
     try:
         k = float(scale)
     except ValueError:
@@ -174,12 +183,15 @@ def circuit(scale: float | str = 1.0) -> Circuit:
     pairs = np.outer(full, full)
     # So many draws with replacement that a pair is joined with the probability stated.
     synapses = np.rint(np.log1p(-np.array(PROBABILITY)) / np.log1p(-1 / pairs)).astype(np.int64)
+    if wiring != "cortical":
+        synapses = _shuffled(synapses, full, wiring)
     weight = np.full((8, 8), WEIGHT)
     weight[:, 1::2] *= INHIBITION
     weight[0, 2] *= 2  # L4E to L23E
     arriving = (synapses / full[:, None] * weight) @ np.array(REFERENCE_RATES) + 8.0 * WEIGHT * np.array(EXTERNAL)
     return Circuit(
         scale=k,
+        wiring=wiring,
         neurons=neurons,
         external=np.maximum(np.rint(k * np.array(EXTERNAL)), 1).astype(np.int64),
         # In-degrees and neurons both shrink.
@@ -189,6 +201,20 @@ def circuit(scale: float | str = 1.0) -> Circuit:
         current=0.5e-3 * (1 - math.sqrt(k)) * arriving,
         fibres=max(1, round(k * FIBRES)),
     )
+
+
+def _shuffled(
+    synapses: NDArray[np.int64], neurons: NDArray[np.int64], wiring: str
+) -> NDArray[np.int64]:
+    """Return numbers of synapses that are independent of who is joined, for each sign."""
+    found = np.zeros_like(synapses)
+    for sign in (slice(0, None, 2), slice(1, None, 2)):
+        own = synapses[:, sign]
+        received, made = own.sum(axis=1), own.sum(axis=0)
+        if wiring == "random":
+            received, made = (own.sum() * part / part.sum() for part in (neurons, neurons[sign]))
+        found[:, sign] = np.rint(np.outer(received, made) / own.sum())
+    return found
 
 
 class Parameters(NamedTuple):
@@ -282,18 +308,19 @@ dI/dt = -I/tau_syn : amp
 """
 
 
-def model(scale: float | str = 1.0) -> Model:
+def model(scale: float | str = 1.0, wiring: str = "cortical") -> Model:
     """Return the microcircuit page's model.
 
     Parameters
     ----------
-    scale : of the spiking writing's neurons and in-degrees, see `circuit`
+    scale, wiring : of the spiking writing, see `circuit`
 
     Raises
     ------
     ValueError
         As `circuit`.
     """
+    numbers = circuit(scale, wiring)
     return Model(
         name="microcircuit",
         textbook=Textbook(
@@ -306,7 +333,7 @@ def model(scale: float | str = 1.0) -> Model:
         ),
         rate=rate_writing(),
         tuning=Lacking("its neurons stand for themselves, and decode no function"),
-        spiking=spiking_writing(circuit(scale)),
+        spiking=spiking_writing(numbers),
         shapes={
             "W": ("units", "units"),
             "W_2": ("units", "units"),
@@ -321,7 +348,7 @@ def model(scale: float | str = 1.0) -> Model:
         },
         trained=Parameters,
         initial=initial,
-        constants=constants(circuit(scale)),
+        constants=constants(numbers),
     )
 
 

@@ -23,7 +23,7 @@ def test_weights_follow_the_synapses():
     data = arrays(MODEL, "rate", LAYOUT, PARAMETERS._asdict(), INPUTS)
     text = MODEL.rate
     for name, array in (("recurrence", PARAMETERS.W_rec), ("feedforward", PARAMETERS.W_in)):
-        source, target = connections(text.pathways[name], text, LAYOUT, name)
+        source, target = connections(name, text, LAYOUT, name)
         n_target, n_source = array.shape
         expected = [array[j % n_target, i % n_source] for i, j in zip(source, target, strict=True)]
         np.testing.assert_array_equal(data[f"{name}.w"], expected)

@@ -40,7 +40,7 @@ LAYERS = (
     ("simulation",),
     ("cpp", "resources", "xla"),
     ("builder", "ensemble", "perturbation"),
-    ("intervention", "populations"),
+    ("blocks", "intervention", "populations"),
     ("model",),
     ("activations", "connectivity", "drives", "equations", "links"),
     ("blow_ups", "brian2_import", "inputs"),

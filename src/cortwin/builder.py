@@ -9,7 +9,7 @@ the pathways connect within a trial only.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,9 @@ from brian2.devices.device import reset_device
 from numpy.typing import NDArray
 
 from cortwin import connectivity
+from cortwin.blocks import Block, mark
 from cortwin.blow_ups import COUNTER, LARGEST
-from cortwin.connectivity import Distribution, FromArrays
+from cortwin.connectivity import Connections, Distribution, FromArrays
 from cortwin.connectivity.distributions import in_si
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
@@ -33,6 +34,10 @@ from cortwin.model import OWNERS, SECOND, STIMULUS, SYNAPSES, Model, Pathway, Po
 MULTIPLE_TOLERANCE = 1e-4
 # The words that the random numbers of a run come from, (2,).
 NOISE = "noise.key"
+# Brian2 counts synapses, and numbers neurons, in 32 bits.
+MOST_SYNAPSES = 2**31 - 1
+# A delay that is drawn is kept in 16 bits; no normal deviate that is drawn is larger than this many sd.
+LONGEST_DELAY, LARGEST_DEVIATE = 2**16 - 1, 8.3
 # Timed arrays, (time, trial x element): what they have an element for.
 TIMED = {STIMULUS: "inputs", KEEP: "units", ADD: "units"}
 
@@ -169,6 +174,7 @@ def arrays(
     *,
     seed: int = 0,
     first: int = 0,
+    shared: Collection[str] = (),
 ) -> dict[str, NDArray]:
     """Return the numbers of a batch under Brian2's names, and what its connections are made of.
 
@@ -183,6 +189,7 @@ def arrays(
     intervention : what is done to the state of the units in these trials, where the layout says that something is
     seed : of everything that a page draws: connections, weights, delays, initial states, and the noise of its drives
     first : number of the batch's first trial; each batch has noise of its own
+    shared : pathways whose synapses serve every trial: their arrays are those of one trial
 
     Raises
     ------
@@ -194,24 +201,10 @@ def arrays(
     text = model.writing(writing)
     where = f"{model.name}, {writing} writing"
     found: dict[str, NDArray] = {}
-    for name, part in (*text.populations.items(), *text.pathways.items()):
-        if isinstance(part, Pathway):
-            found |= _structure(name, part, text, layout, values, seed, f"{where}, {name}")
-        else:
-            found |= _drawn_states(name, part, model, layout, seed, f"{where}, {name}")
-        order = _order(part, values)
-        for variable, array in part.values.items():
-            if array not in values:
-                raise CortwinError(f"{where}: no array '{array}' for {name}.{variable}")
-            check_array(array, values[array], model.shapes[array], {**layout.sizes, SYNAPSES: order.size})
-            flat = np.asarray(values[array], dtype=np.float64)
-            if isinstance(part, Pathway) and isinstance(part.connect, FromArrays):
-                flat = flat[order]
-            elif isinstance(part, Pathway):
-                _check_weights(part, array, model, text, f"{where}, {name}")
-                # Brian2 numbers synapses by source, then target; the field writes weights as (target, source).
-                flat = flat.T.ravel()
-            found[f"{name}.{variable}"] = np.tile(flat, layout.trials)
+    for name, population in text.populations.items():
+        found |= _states(name, population, model, layout, values, seed, f"{where}, {name}")
+    for name in text.pathways:
+        found |= pathway_arrays(name, model, text, layout, values, seed, f"{where}, {name}", shared=name in shared)
     if text.drives:
         found[NOISE] = np.random.SeedSequence(seed, spawn_key=(*NOISE.encode(), first)).generate_state(2, np.uint32)
     samples = np.asarray(inputs, dtype=np.float64)
@@ -258,7 +251,12 @@ def check_delays(model: Model, writing: str, layout: Layout) -> None:
         if pathway.delay is None:
             continue
         if isinstance(pathway.delay, Distribution):
-            shortest = in_si(pathway.delay, model.constants, SECOND, where).minimum
+            plain = in_si(pathway.delay, model.constants, SECOND, where)
+            shortest, longest = plain.minimum, plain.largest(LARGEST_DEVIATE)
+            if longest > LONGEST_DELAY * layout.dt:
+                raise CortwinError(
+                    f"{where}: delays of up to {longest:g} s are longer than {LONGEST_DELAY:,} steps of {layout.dt} s"
+                )
         else:
             shortest = float(model.constants[pathway.delay])
             steps = shortest / layout.dt
@@ -278,6 +276,7 @@ def objects(
     *,
     counting: bool = True,
     connect: Callable[[brian2.Synapses, str], None] | None = None,
+    shared: Collection[str] = (),
 ) -> brian2.Network:
     """Make the Brian2 network of one batch on the active device.
 
@@ -288,6 +287,7 @@ def objects(
     counting : whether states that leave the range are counted
     connect : makes the synapses of a pathway that has a rule, given the Brian2 object and the pathway's name; None for
         synapses made of the data
+    shared : pathways whose synapses are made for one trial and serve all, on a device that can repeat them
 
     Returns
     -------
@@ -340,16 +340,24 @@ def objects(
             model=pathway.equations,
             on_pre=pathway.on_pre,
             method=pathway.method,
-            delay=model.constants[pathway.delay] if isinstance(pathway.delay, str) else None,
+            delay=_delay(pathway, model, alone=name in shared),
             dtype={variable: np.dtype(dtype) for variable, dtype in pathway.dtype.items()} or None,
             namespace=namespace,
             clock=clock,
             name=name,
         )
-        if connect is not None and not isinstance(pathway.connect, str):
+        if name in shared:
+            mark(synapses, block(pathway, text, layout, f"{where}, {name}"))
+            synapses.connect()
+        elif connect is not None and not isinstance(pathway.connect, str):
             connect(synapses, name)
         else:
-            _connect(synapses, name, model, text, layout, data or {}, f"{where}, {name}")
+            made = f"{where}, {name}"
+            if isinstance(pathway.connect, str):
+                source, target = connections(name, text, layout, made)
+                synapses.connect(i=source, j=target)
+            else:
+                _connect(synapses, synapses_of(name, model, text, layout, data or {}, made), pathway)
         for updater in synapses.summed_updaters.values():
             first = 0 if pathway.after is None else groups[pathway.after].order + room
             updater.order = first + position - len(text.pathways)
@@ -454,7 +462,7 @@ def connections(
         within = (data or {})[f"{name}.source"], (data or {})[f"{name}.target"]
     elif not isinstance(pathway.connect, str):
         same = pathway.source == pathway.target
-        within = connectivity.connect(pathway.connect, n_source, n_target, (data or {})[f"{name}.key"], same=same)
+        within = connectivity.connect(pathway.connect, n_source, n_target, (data or {}).get(f"{name}.key"), same=same)
     elif pathway.connect == "all_to_all":
         within = np.repeat(np.arange(n_source), n_target), np.tile(np.arange(n_target), n_source)
     elif pathway.connect == "one_to_one":
@@ -462,11 +470,8 @@ def connections(
             raise CortwinError(f"{where}: one-to-one between {n_source} and {n_target} elements")
         within = np.arange(n_source), np.arange(n_source)
     else:
-        source, target = (text.populations[end].size for end in (pathway.source, pathway.target))
-        if isinstance(source, int) or isinstance(target, int):
-            raise CortwinError(f"{where}: populations with a size of their own do not converge")
-        single = owner(layout, source, target, where)[:n_source]
-        within = np.arange(n_source), single
+        ends = (text.populations[end] for end in (pathway.source, pathway.target))
+        within = np.arange(n_source), _converges(layout, *ends, where)[:n_source]
     trial = np.arange(layout.trials)[:, None]
     return (
         (within[0] + trial * n_source).ravel().astype(np.int32),
@@ -474,31 +479,48 @@ def connections(
     )
 
 
-def _connect(
-    synapses: brian2.Synapses,
-    name: str,
-    model: Model,
-    text: Writing,
-    layout: Layout,
-    data: Mapping[str, NDArray],
-    where: str,
-) -> None:
-    """Make the synapses of a pathway from arrays, and give them what is drawn for them."""
+def synapses_of(
+    name: str, model: Model, text: Writing, layout: Layout, data: Mapping[str, NDArray], where: str
+) -> Connections:
+    """Return the synapses of a pathway as arrays, in the order of `connections`.
+
+    Parameters
+    ----------
+    name : of the pathway
+    model, text, layout : what is simulated
+    data : from `pathway_arrays`
+    where : what an error names
+    """
     pathway = text.pathways[name]
     source, target = connections(name, text, layout, where, data)
-    if not source.size:
-        synapses.connect(False)
-        return
-    synapses.connect(i=source, j=target)
-    n, dimensions = source.size // layout.trials, {item.name: item.dimensions for item in _synaptic(pathway, where)}
+    n = source.size // layout.trials
+    dimensions = {item.name: item.dimensions for item in _synaptic(pathway, where)}
+    variables = {variable: data[f"{name}.{variable}"] for variable in pathway.values}
     for variable, distribution in pathway.drawn.items():
         plain = in_si(distribution, model.constants, dimensions[variable], where)
         drawn = connectivity.draw(plain, n, data[f"{name}.key"], variable)
-        synapses.state(variable, use_units=False)[:] = np.tile(drawn, layout.trials)
+        drawn = drawn.astype(pathway.dtype.get(variable, "float64"))
+        variables[variable] = np.tile(drawn, layout.trials)
+    delay: float | NDArray[np.float64] = 0.0
     if isinstance(pathway.delay, Distribution):
         plain = in_si(pathway.delay, model.constants, SECOND, where)
         steps = connectivity.delay_steps(connectivity.draw(plain, n, data[f"{name}.key"], "delay"), layout.dt)
-        synapses.delay[:] = np.tile(steps, layout.trials) * layout.dt * brian2.second  # type: ignore[attr-defined]
+        delay = np.tile(steps, layout.trials) * layout.dt
+    elif pathway.delay is not None:
+        delay = float(model.constants[pathway.delay])
+    return Connections(source, target, delay, variables)
+
+
+def _connect(synapses: brian2.Synapses, found: Connections, pathway: Pathway) -> None:
+    """Make the synapses of a pathway from arrays, and give them what is drawn for them."""
+    if not found.source.size:
+        synapses.connect(False)
+        return
+    synapses.connect(i=found.source, j=found.target)
+    for variable in pathway.drawn:
+        synapses.state(variable, use_units=False)[:] = found.variables[variable]
+    if isinstance(pathway.delay, Distribution) and pathway.on_pre is not None:
+        synapses.delay[:] = found.delay * brian2.second  # type: ignore[attr-defined]
 
 
 def _synaptic(pathway: Pathway, where: str) -> tuple[Any, ...]:
@@ -522,25 +544,33 @@ def _structure(
         if ends["source"].size != ends["target"].size:
             sizes = f"{ends['source'].size} sources and {ends['target'].size} targets"
             raise CortwinError(f"{where}: {rule.source} and {rule.target} list {sizes}")
-        order = _order(pathway, values)
+        order = _order(rule, values)
         found = {f"{name}.{end}": listed[order] for end, listed in ends.items()}
-    elif not isinstance(rule, str) and (problem := rule.problem(n_source, n_target, pathway.source == pathway.target)):
-        raise CortwinError(f"{where}: {problem}")
+    elif not isinstance(rule, str):
+        same = pathway.source == pathway.target
+        if problem := rule.problem(n_source, n_target, same):
+            raise CortwinError(f"{where}: {problem}")
+        if layout.trials * rule.synapses(n_source, n_target, same) > MOST_SYNAPSES:
+            raise CortwinError(
+                f"{where}: {layout.trials * rule.synapses(n_source, n_target, same):,} synapses; a pathway has at most "
+                f"{MOST_SYNAPSES:,}: divide a population"
+            )
     if pathway.random:
         found[f"{name}.key"] = connectivity.key_of(seed, name)
     return found
 
 
-def _order(part: Population | Pathway, values: Mapping[str, Any]) -> NDArray[np.int64]:
-    """Return the order in which listed synapses are kept; empty for what lists none."""
-    listed = isinstance(part, Pathway) and isinstance(part.connect, FromArrays)
-    return np.argsort(np.asarray(values[part.connect.source]), kind="stable") if listed else np.zeros(0, np.int64)  # type: ignore[union-attr]
+def _order(rule: FromArrays, values: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Return the order in which listed synapses are kept: by source."""
+    return np.argsort(np.asarray(values[rule.source]), kind="stable")
 
 
 def _indices(name: str, values: Any, n: int, where: str) -> NDArray[np.int32]:
     array = np.asarray(values)
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise CortwinError(f"{where}: {name} is a {array.dtype} array of shape {array.shape}, expected (synapse,) integers")
+        raise CortwinError(
+            f"{where}: {name} is a {array.dtype} array of shape {array.shape}, expected (synapse,) integers"
+        )
     outside = (array < 0) | (array >= n)
     if outside.any():
         place = int(np.argmax(outside))
@@ -548,17 +578,87 @@ def _indices(name: str, values: Any, n: int, where: str) -> NDArray[np.int32]:
     return array.astype(np.int32)
 
 
-def _drawn_states(
-    name: str, population: Population, model: Model, layout: Layout, seed: int, where: str
+def _states(
+    name: str,
+    population: Population,
+    model: Model,
+    layout: Layout,
+    values: Mapping[str, Any],
+    seed: int,
+    where: str,
 ) -> dict[str, NDArray]:
-    """Return what is drawn for the elements of a population; every trial has the same."""
+    """Return what the elements of a population are given or drawn, the same in every trial."""
     found = {}
+    for variable, array in population.values.items():
+        _check_given(array, values, where, variable)
+        check_array(array, values[array], model.shapes[array], layout.sizes)
+        found[variable] = np.asarray(values[array], dtype=np.float64)
     dimensions = {item.name: item.dimensions for item in definitions(population.equations, where)}
     for variable, distribution in population.drawn.items():
         plain = in_si(distribution, model.constants, dimensions[variable], f"{where}, {variable}")
-        own = connectivity.draw(plain, layout.elements(population), connectivity.key_of(seed, name), variable)
-        found[f"{name}.{variable}"] = np.tile(own, layout.trials)
+        key = connectivity.key_of(seed, name)
+        found[variable] = connectivity.draw(plain, layout.elements(population), key, variable)
+    return {f"{name}.{variable}": np.tile(own, layout.trials) for variable, own in found.items()}
+
+
+def pathway_arrays(
+    name: str,
+    model: Model,
+    text: Writing,
+    layout: Layout,
+    values: Mapping[str, Any],
+    seed: int,
+    where: str,
+    *,
+    shared: bool = False,
+) -> dict[str, NDArray]:
+    """Return what the synapses of a pathway are given, and what they are made of; see `arrays`."""
+    pathway = text.pathways[name]
+    found = _structure(name, pathway, text, layout, values, seed, where)
+    listed = isinstance(pathway.connect, FromArrays)
+    order = _order(pathway.connect, values) if isinstance(pathway.connect, FromArrays) else np.zeros(0, np.int64)
+    for variable, array in pathway.values.items():
+        _check_given(array, values, where, variable)
+        check_array(array, values[array], model.shapes[array], {**layout.sizes, SYNAPSES: order.size})
+        flat = np.asarray(values[array], dtype=np.float64)
+        if listed:
+            flat = flat[order]
+        else:
+            _check_weights(pathway, array, model, text, where)
+            # Brian2 numbers synapses by source, then target; the field writes weights as (target, source).
+            flat = flat.T.ravel()
+        found[f"{name}.{variable}"] = flat if shared else np.tile(flat, layout.trials)
     return found
+
+
+def _delay(pathway: Pathway, model: Model, *, alone: bool) -> Any:
+    """Return the delay that all synapses have; Brian2 keeps one for each where none is given."""
+    if isinstance(pathway.delay, str):
+        return model.constants[pathway.delay]
+    return 0 * brian2.second if alone and pathway.on_pre else None
+
+
+def block(pathway: Pathway, text: Writing, layout: Layout, where: str) -> Block:
+    """Return the synapses of one trial, for all of them; errors as of `connections`."""
+    source, target = (text.populations[end] for end in (pathway.source, pathway.target))
+    n_source, n_target = layout.elements(source), layout.elements(target)
+    if pathway.connect == "one_to_one" and n_source != n_target:
+        raise CortwinError(f"{where}: one-to-one between {n_source} and {n_target} elements")
+    if pathway.connect == "convergent":
+        _converges(layout, source, target, where)
+    return Block(str(pathway.connect), layout.trials, n_source, n_target)
+
+
+def _converges(layout: Layout, source: Population, target: Population, where: str) -> NDArray[np.int64]:
+    if isinstance(source.size, int) or isinstance(target.size, int):
+        raise CortwinError(f"{where}: populations with a size of their own do not converge")
+    return owner(layout, source.size, target.size, where)
+
+
+def _check_given(array: str, values: Mapping[str, Any], where: str, variable: str) -> None:
+    if array not in values:
+        writing, _, name = where.rpartition(", ")
+        raise CortwinError(f"{writing}: no array '{array}' for {name}.{variable}")
 
 
 def synaptic_events(model: Model, spikes: int, neurons: int) -> int:

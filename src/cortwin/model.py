@@ -17,10 +17,18 @@ import jax
 import numpy as np
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
-from cortwin.connectivity import Distribution, FromArrays, Rule
+from cortwin.connectivity import (
+    Distribution,
+    FixedIndegree,
+    FixedOutdegree,
+    FixedTotalNumber,
+    FromArrays,
+    PairwiseBernoulli,
+    Rule,
+)
 from cortwin.connectivity.distributions import in_si
 from cortwin.drives import PoissonDrive
-from cortwin.equations import KEYWORDS, Definition, check_dimensions, definitions, statements
+from cortwin.equations import KEYWORDS, Definition, check_dimensions, definitions, names, statements
 from cortwin.errors import CortwinError
 from cortwin.links import LINKS
 
@@ -102,8 +110,23 @@ class Pathway:
     @property
     def random(self) -> bool:
         """Whether anything of the pathway is drawn: its connections, parameters or delays."""
-        drawn = not isinstance(self.connect, str | FromArrays) or bool(self.drawn)
-        return drawn or isinstance(self.delay, Distribution)
+        connected = isinstance(self.connect, PairwiseBernoulli | FixedIndegree | FixedOutdegree | FixedTotalNumber)
+        return connected or bool(self.drawn) or isinstance(self.delay, Distribution)
+
+    @property
+    def in_rows(self) -> bool:
+        """Whether compiled code keeps the synapses in rows: a rule, and only spikes go by their sources."""
+        return not isinstance(self.connect, str) and not self._reads_sources()
+
+    def _reads_sources(self) -> bool:
+        """Tell whether anything but the delivery of spikes reads which neuron a synapse comes from."""
+        if "(summed)" in self.equations:
+            return True
+        reactions = statements(self.on_pre or "", "")
+        expressions = [item.expression for item in definitions(self.equations, "") if item.expression]
+        used = {item.name for item in reactions}
+        used |= set().union(*(names(text, "") for text in (*expressions, *(item.expression for item in reactions))))
+        return any(name.endswith("_pre") or name in ("i", "j") for name in used)
 
 
 @dataclass(frozen=True)
@@ -304,7 +327,7 @@ class Model:
                 continue
             shape = np.shape(values[name])
             if len(shape) != len(symbols):
-                raise CortwinError(f"{name} has the shape {shape}, expected ({', '.join(symbols)})")
+                raise CortwinError(f"{name} has the shape {shape}, expected ({', '.join(map(str, symbols))})")
             for symbol, size in zip(symbols, shape, strict=True):
                 if not isinstance(symbol, str):
                     continue
@@ -515,9 +538,7 @@ def _check_values(values: Mapping[str, str], own: tuple[Definition, ...], model:
             raise CortwinError(f"{where}: {variable} takes the array '{array}', which has no shape in the model")
 
 
-def _check_drawn(
-    part: Population | Pathway, own: tuple[Definition, ...], model: Model, where: str
-) -> None:
+def _check_drawn(part: Population | Pathway, own: tuple[Definition, ...], model: Model, where: str) -> None:
     known = {item.name: item for item in own if item.kind != "subexpression"}
     for variable, distribution in part.drawn.items():
         if variable not in known:
@@ -538,7 +559,9 @@ def _check_rule(pathway: Pathway, writing: Writing, model: Model, where: str) ->
                 raise CortwinError(f"{where}: the array '{array}' needs the shape ('{SYNAPSES}',) in the model")
         return
     if pathway.values:
-        raise CortwinError(f"{where}: a rule's synapses have no order to give {', '.join(pathway.values)} in: draw them")
+        raise CortwinError(
+            f"{where}: a rule's synapses have no order to give {', '.join(pathway.values)} in: draw them"
+        )
     source, target = (writing.populations[end].size for end in (pathway.source, pathway.target))
     if _is_count(source) and _is_count(target) and (problem := rule.problem(source, target, same)):  # type: ignore[union-attr]
         raise CortwinError(f"{where}: {problem}")

@@ -13,7 +13,8 @@ import numpy as np
 import xarray as xr
 
 from cortwin.activity import activity
-from cortwin.builder import spike_monitors
+from cortwin.builder import Layout, pathway_arrays, spike_monitors, synapses_of
+from cortwin.connectivity import Connections
 from cortwin.errors import CortwinError
 from cortwin.model import Model, Writing
 from cortwin.simulation import simulate
@@ -109,6 +110,38 @@ def run_network(
     spikes = {} if found.spikes is None else _apart(found.spikes, text, sizes)
     costs = found.seconds, found.build_seconds, found.stepping_seconds, found.code_objects
     return NetworkRun(spikes, found.activity, *costs)
+
+
+def connections_of(
+    model: Model,
+    pathway: str,
+    writing: str = "spiking",
+    values: Mapping[str, Any] | None = None,
+    *,
+    dt: float,
+    seed: int = 0,
+) -> Connections:
+    """Return the synapses of a pathway as arrays: the very ones that a run of the same seed has, in every engine.
+
+    Parameters
+    ----------
+    model, writing, values : what is simulated
+    pathway : its name
+    dt : integration step in seconds, to which delays are rounded
+    seed : as of `run_network`
+
+    Raises
+    ------
+    CortwinError
+        When there is no such pathway, or its rule cannot be met.
+    """
+    text, given = model.writing(writing), values or {}
+    if pathway not in text.pathways:
+        raise CortwinError(f"{model.name}: there is no pathway '{pathway}'; there are {', '.join(text.pathways)}")
+    where = f"{model.name}, {writing} writing, {pathway}"
+    layout = Layout.of_one_trial(model.sizes(given), dt=dt, steps=1)
+    data = pathway_arrays(pathway, model, text, layout, given, seed, where)
+    return synapses_of(pathway, model, text, layout, data, where)
 
 
 def _apart(spikes: xr.Dataset, text: Writing, sizes: Mapping[str, int]) -> dict[str, xr.Dataset]:

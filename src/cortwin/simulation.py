@@ -103,7 +103,8 @@ def simulate(
     intervention : what is done to the state of the units, sample by sample; None for nothing
     engine : ``"cpp"`` (Brian2's code generation), ``"xla"`` (the differentiable second compiler) or ``"numpy"``
         (Brian2's own interpreter; needs no compiler)
-    profile : compiler profile, ``"release"`` or ``"strict"``
+    profile : compiler profile, ``"release"``, ``"strict"`` (no contraction of a*b+c) or ``"stock"`` (Brian2's own
+        templates throughout)
     batch : trials per process, whatever the number of workers
     jobs : processes at a time
     seed : of what the page draws: connections, weights, delays, initial states, the same in every trial; and of the
@@ -138,16 +139,20 @@ def simulate(
     batches = [_Batch(part.start, samples[part], hand) for part, hand in zip(trials, hands, strict=True)]
     # Before anything long begins: what does not fit into the machine, and arrays that do not fit the model.
     processes = min(max(1, jobs), len(batches)) if engine == "cpp" else 0
-    memory = resources.require(resources.estimate(model, writing, layout, values), len(batches), processes)
+    shared = cpp.shared(model, writing, profile) if engine == "cpp" else ()
+    need = resources.estimate(model, writing, layout, values, shared=shared, compiled=engine == "cpp")
+    memory = resources.require(need, len(batches), processes)
 
     def prepare(part: _Batch) -> dict[str, NDArray]:
-        return arrays(model, writing, layout, values, part.inputs, part.intervention, seed=seed, first=part.first)
+        drawn = {"seed": seed, "first": part.first}
+        return arrays(model, writing, layout, values, part.inputs, part.intervention, shared=shared, **drawn)
 
     prepare(batches[0])
     build_seconds, code_objects = 0.0, ()
     if engine == "cpp":
         program = cpp.build(model, writing, layout, profile)
-        build_seconds, code_objects = program.build_seconds, tuple(program.description["code_objects"])
+        build_seconds, shared = program.build_seconds, program.shared
+        code_objects = tuple(program.description["code_objects"])
     started = time.perf_counter()
     if engine == "cpp":
         run = partial(cpp.run, program, timeout=timeout, memory=memory, threads=threads)
@@ -254,7 +259,7 @@ def _interpret(model: Model, writing: str, layout: Layout, data: dict[str, NDArr
     with interpreted():
         network = objects(model, writing, layout, data)
         if NOISE in data:
-            brian2.seed(data[NOISE])
+            brian2.seed(int(data[NOISE][0]))
         network.run((layout.duration + layout.dt) * brian2.second, namespace={})
     results: dict[str, NDArray] = {}
     for part in network.objects:

@@ -26,7 +26,9 @@ def spikes_between(spikes: xr.Dataset, start: float, end: float) -> xr.Dataset:
     require_spikes(spikes)
     first, slack = spikes.attrs["t_start"], GRID_TOLERANCE * spikes.attrs["dt"]
     if not first - slack <= start < end <= first + spikes.attrs["duration"] + slack:
-        raise ValueError(f"spikes_between: {start}..{end} s, the spikes are of {first}..{first + spikes.attrs['duration']} s")
+        raise ValueError(
+            f"spikes_between: {start}..{end} s, the spikes are of {first}..{first + spikes.attrs['duration']} s"
+        )
     time = spikes["time"].to_numpy()
     inside = (time >= start - slack) & (time < end - slack)
     return spikes.isel(event=np.flatnonzero(inside)).assign_attrs(t_start=start, duration=end - start)

@@ -4,6 +4,7 @@ A rule says how two populations are connected; a key, made of a seed and the pat
 that obey it. Compiled programs draw them themselves; `cortwin.connectivity.drawing` gives the same as NumPy arrays.
 """
 
+from cortwin.connectivity.connections import Connections as Connections
 from cortwin.connectivity.distributions import Distribution as Distribution
 from cortwin.connectivity.distributions import Normal as Normal
 from cortwin.connectivity.distributions import Uniform as Uniform

@@ -43,6 +43,11 @@ class Normal:
             )
         return ""
 
+    def largest(self, deviate: float) -> float:
+        """Return the largest number that may be drawn when no deviate from the mean exceeds so many sd."""
+        reached = self.mean + deviate * self.sd
+        return reached if self.maximum is None else min(reached, self.maximum)
+
     def share_inside(self) -> float:
         """Return the probability that a number of the distribution lies within its bounds."""
         low = -math.inf if self.minimum is None else self.minimum
@@ -59,6 +64,11 @@ class Uniform:
 
     minimum: Any
     maximum: Any
+
+    def largest(self, deviate: float) -> float:
+        """Return the largest number that may be drawn."""
+        del deviate
+        return self.maximum
 
     def problem(self) -> str:
         """Return what is wrong with the plain numbers, or nothing."""

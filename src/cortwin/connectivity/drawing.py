@@ -46,7 +46,7 @@ Ends = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 def key_of(seed: int, name: str) -> NDArray[np.uint32]:
     """Return the (2,) key of a pathway or population: the words of a SeedSequence that is the seed's child."""
-    return np.random.SeedSequence(seed, spawn_key=tuple(name.encode())).generate_state(2, np.uint32)
+    return np.random.SeedSequence(seed, spawn_key=tuple(name.encode())).generate_state(2).astype(np.uint32)
 
 
 def purpose_of(variable: str) -> int:
@@ -54,14 +54,14 @@ def purpose_of(variable: str) -> int:
     return max(zlib.crc32(variable.encode()), DEGREES + 1)
 
 
-def connect(rule: Rule, n_source: int, n_target: int, key: NDArray[np.uint32], *, same: bool) -> Ends:
+def connect(rule: Rule, n_source: int, n_target: int, key: Any, *, same: bool) -> Ends:
     """Return source and target of every synapse, sorted by source.
 
     Parameters
     ----------
     rule : any but `FromArrays`; it can be met, see ``rule.problem``
     n_source, n_target : sizes of the populations, below 2**31
-    key : (2,) words, from `key_of`
+    key : (2,) words, from `key_of`; a rule that draws nothing needs none
     same : whether source and target are one population
     """
     distinct = same and not getattr(rule, "autapses", True)
@@ -158,9 +158,7 @@ def _ends(degrees: NDArray, candidates: int, key: NDArray, multapses: bool) -> t
     return neuron, other
 
 
-def _floyd(
-    neurons: NDArray, degrees: NDArray, first: NDArray, candidates: int, words: NDArray, other: NDArray
-) -> None:
+def _floyd(neurons: NDArray, degrees: NDArray, first: NDArray, candidates: int, words: NDArray, other: NDArray) -> None:
     """Draw without replacement for some neurons at once: the k-th number is below candidates - degree + k + 1."""
     taken = np.zeros((len(neurons), candidates), dtype=bool)
     for k in range(degrees[neurons].max(initial=0)):

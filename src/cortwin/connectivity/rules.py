@@ -1,8 +1,8 @@
 """Rules of connection, with the field's names: who is connected to whom, said without listing it.
 
 An autapse connects a neuron to itself, which is possible only within one population; multapses are several synapses
-from one neuron to one other. Terms and rules as in Senk et al. 2022, Connectivity concepts in neuronal network modeling,
-doi:10.1371/journal.pcbi.1010086.
+from one neuron to one other. Terms and rules as in Senk et al. 2022, Connectivity concepts in neuronal network
+modeling, doi:10.1371/journal.pcbi.1010086.
 
 Each rule tells how many synapses it makes (on average, where that is random), and why it cannot be met between
 ``n_source`` and ``n_target`` neurons, which are ``same`` when source and target are one population.

@@ -4,3 +4,4 @@ from cortwin.cpp.launcher import STEPPING as STEPPING
 from cortwin.cpp.launcher import run as run
 from cortwin.cpp.program import Program as Program
 from cortwin.cpp.program import build as build
+from cortwin.cpp.program import shared as shared

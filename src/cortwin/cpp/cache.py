@@ -119,6 +119,7 @@ def _engine() -> str:
             *here.rglob("*.py"),
             *here.rglob("*.cpp"),
             *here.rglob("*.h"),
+            here.parent / "blocks.py",
             here.parent / "builder.py",
             here.parent / "drives.py",
             *here.parent.glob("connectivity/*.py"),

@@ -29,8 +29,6 @@ from cortwin.connectivity import (
 )
 from cortwin.connectivity.distributions import in_si
 from cortwin.connectivity.drawing import purpose_of
-from cortwin.cpp import paths
-from cortwin.equations import definitions, names, statements
 from cortwin.model import SECOND, Model, Pathway, Writing
 
 
@@ -64,19 +62,6 @@ def drawer(device: Any, model: Model, text: Writing, layout: Layout, read_back: 
     return connect
 
 
-def reads_sources(pathway: Pathway) -> bool:
-    """Return whether anything but the delivery of spikes reads which neuron a synapse comes from."""
-    lines = [line for line in pathway.equations.splitlines() if line.strip()]
-    if any("(summed)" in line for line in lines):
-        return True
-    own = definitions("\n".join(lines), "")
-    expressions = [item.expression for item in own if item.expression]
-    expressions += [item.expression for item in statements(pathway.on_pre or "", "")]
-    used = set().union(*(names(expression, "") for expression in expressions))
-    written = {item.name for item in statements(pathway.on_pre or "", "")}
-    return any(name.endswith("_pre") or name in ("i", "j") for name in used | written)
-
-
 def _keywords(
     device: Any, synapses: Any, pathway: Pathway, model: Model, text: Writing, layout: Layout
 ) -> dict[str, Any]:
@@ -88,10 +73,11 @@ def _keywords(
 
     dimensions = {variable: synapses.variables[variable].dim for variable in pathway.drawn}
     n_source, n_target = (layout.elements(text.populations[end]) for end in (pathway.source, pathway.target))
-    full = reads_sources(pathway) or not any("synapses_push_spikes" in path.REPLACES for path in paths.PATHS)
+    openmp = brian2.prefs.devices.cpp_standalone.openmp_threads > 0
+    full = not pathway.in_rows or openmp or not device.fast
     apart = {synapses.variables["_synaptic_pre"], synapses.variables["_synaptic_post"]}
-    drawn_delays = isinstance(pathway.delay, Distribution) and pathway.on_pre is not None
-    if drawn_delays:
+    drawn_delay = pathway.delay if isinstance(pathway.delay, Distribution) and pathway.on_pre is not None else None
+    if drawn_delay is not None:
         apart.add(synapses.pre.variables["delay"])
     registered = sorted(device.get_array_name(v, access_data=False) for v in synapses._registered_variables - apart)
     copied = [
@@ -104,9 +90,9 @@ def _keywords(
     if pathway.random:
         given.append({"name": "key", "type": "uint32_t"})
     delays = None
-    if drawn_delays:
+    if drawn_delay is not None:
         delays = {
-            "distribution": distribution("delay", pathway.delay, SECOND),
+            "distribution": distribution("delay", drawn_delay, SECOND),
             "purpose": purpose_of("delay"),
             "dt": repr(layout.dt),
             "array": device.get_array_name(synapses.pre.variables["delay"], access_data=False),

@@ -28,6 +28,9 @@ COMPLAINTS = ("error", "could not", "cannot", "warning")
 NO_MEMORY = ("bad_alloc", "length_error", "Cannot allocate memory")
 THREADS = "CORTWIN_THREADS"  # what a program reads the number of its threads from
 STEPPING = "stepping.seconds"
+# glibc asks the kernel for large pages: spikes reach synapses all over the memory, and most of that time is looking up
+# where pages lie. Other C libraries do not read it.
+LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 LOG_TAIL = 50  # lines of a program's output that a failed run keeps
 SIGNALS = {
     signal.SIGSEGV: "it read memory that is not its own (SIGSEGV)",
@@ -57,7 +60,7 @@ def run(
     Parameters
     ----------
     program : from `cortwin.cpp.program.build`
-    data : array by Brian2's name, from `cortwin.builder.arrays`
+    data : array by Brian2's name, from `cortwin.builder.arrays`; synapses that all trials share may be given once
     timeout : seconds after which the program is killed, None for no limit
     memory : bytes that the program may ask for, None for no limit; there is none outside Linux
     threads : that one network may be divided among; results do not depend on them
@@ -75,7 +78,7 @@ def run(
     RunFailed
         When anything about the run or its results cannot be believed; no result is returned then.
     """
-    checks.before(program, data)
+    data = checks.given(program, data)
     with _workplace() as folder:
         (folder / "static_arrays").symlink_to(program.folder / "static_arrays", target_is_directory=True)
         (folder / "results").mkdir()
@@ -118,7 +121,7 @@ def _execute(
     stop: threading.Event | None,
 ) -> str:
     """Run the program to its end and return the last lines of what it said; its other failures are raised."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", THREADS: str(threads), "LC_ALL": "C"}
+    environment = {**os.environ, **LARGE_PAGES, "OMP_NUM_THREADS": "1", THREADS: str(threads), "LC_ALL": "C"}
     # A group of its own: Ctrl+C reaches the Python process alone, which then ends this one and all that it started.
     with open(folder / "log", "wb") as log:
         try:

@@ -11,21 +11,23 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import brian2
 import numpy as np
+from brian2.core.base import BrianObjectException
 from brian2.core.variables import ArrayVariable, DynamicArrayVariable
 from brian2.devices.device import all_devices, reset_device, set_device
 
+from cortwin import blocks
 from cortwin.blow_ups import COUNTER
-from cortwin.builder import NOISE, TIMED, Layout, connections, objects, timed_arrays
+from cortwin.builder import NOISE, TIMED, Layout, block, connections, objects, timed_arrays
 from cortwin.connectivity import FromArrays
 from cortwin.cpp import cache, compiler
-from cortwin.cpp.device import NAME
+from cortwin.cpp.device import NAME, NotShared
 from cortwin.cpp.drawing import clearing, drawer, given_of
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
@@ -59,6 +61,11 @@ class Program:
     build_seconds: float
 
     @property
+    def shared(self) -> tuple[str, ...]:
+        """Names of the pathways whose arrays are given once for all trials."""
+        return tuple(self.description["shared"])
+
+    @property
     def executable(self) -> Path:
         """Path of the compiled program."""
         return self.folder / "main"
@@ -81,13 +88,35 @@ def build(model: Model, writing: str, layout: Layout, profile: str = "release") 
     return Program(entry, json.loads((entry / cache.COMPLETE).read_text()), 0.0)
 
 
+def shared(model: Model, writing: str, profile: str) -> tuple[str, ...]:
+    """Return the pathways whose synapses serve every trial, as far as their text tells before anything is built."""
+    return () if profile == compiler.STOCK else blocks.shared(model.writing(writing))
+
+
 def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: str) -> dict[str, Any]:
     """Write a program's C++ sources into a folder and return the description of its files."""
+    names = shared(model, writing, profile)
+    while True:
+        try:
+            return _generate(folder, model, writing, layout, profile, names)
+        except (BrianObjectException, NotShared) as error:
+            # What a device raises reaches us through Brian2's own exception.
+            refused = error if isinstance(error, NotShared) else error.__cause__
+            if not isinstance(refused, NotShared):
+                raise
+            names = tuple(name for name in names if name != refused.pathway)
+
+
+def _generate(
+    folder: Path, model: Model, writing: str, layout: Layout, profile: str, shared: Collection[str]
+) -> dict[str, Any]:
     with _device() as device, _flags(profile):
+        device.fast = profile != compiler.STOCK
         text = model.writing(writing)
         if text.drives:
             device.seed_from_arguments(NOISE, READ_BACK)
-        network = objects(model, writing, layout, connect=drawer(device, model, text, layout, READ_BACK))
+        connect = drawer(device, model, text, layout, READ_BACK)
+        network = objects(model, writing, layout, connect=connect, shared=shared)
         # One step more than the duration: the monitors record at the start of a step, and so see the last state too.
         network.run((layout.duration + layout.dt) * brian2.second, namespace={})
         given = _given(device, network, model, writing, layout)
@@ -97,9 +126,11 @@ def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: 
         for line in clearing(device, network):
             device.insert_code("before_end", line)
         device.build(directory=str(folder), compile=False, run=False)
-        return _describe(device, network, given, model, writing, layout) | {
+        return _describe(device, network, given, model, writing, layout, shared) | {
+            "shared": list(shared),
             "compiler": compiler.find().describe(profile),
             "code_objects": [asdict(note) for note in device.notes],
+            "units": device.units,
         }
 
 
@@ -110,7 +141,7 @@ def build_into(entry: Path, model: Model, writing: str, layout: Layout, profile:
     try:
         description = generate(workplace, model, writing, layout, profile)
         _compile(workplace, found)
-        for path in workplace.rglob("*.o"):
+        for path in [*workplace.rglob("*.o"), *workplace.rglob("*.d")]:
             path.unlink()
         (workplace / "make.deps").unlink(missing_ok=True)
         files = [workplace / "main", *sorted((workplace / "static_arrays").iterdir())]
@@ -191,7 +222,13 @@ def _reading_back(device: Any, given: dict[str, Any], layout: Layout) -> str:
 
 
 def _describe(
-    device: Any, network: brian2.Network, given: dict[str, Any], model: Model, writing: str, layout: Layout
+    device: Any,
+    network: brian2.Network,
+    given: dict[str, Any],
+    model: Model,
+    writing: str,
+    layout: Layout,
+    shared: Collection[str],
 ) -> dict[str, Any]:
     """Say which file holds which array: what can be set, what must come out and how large it is."""
     text = model.writing(writing)
@@ -201,13 +238,16 @@ def _describe(
         for item in definitions("\n".join(line for line in part.equations.splitlines() if "_post" not in line), name)
         if "constant" in item.flags
     }
+    shared_sizes = {name: block(text.pathways[name], text, layout, name).size for name in shared}
     values: dict[str, Any] = {
-        name: {"dtype": "float64", "constant": False, "file": None}
+        name: {"dtype": "float64", "constant": False, "file": None, "trials": 1, "size": None}
         if variable is None
         else {
             "dtype": np.dtype(variable.dtype).name,
             "constant": name in constants,
             "file": device.get_array_filename(variable),
+            "trials": layout.trials if name.partition(".")[0] in shared else 1,
+            "size": shared_sizes.get(name.partition(".")[0]),
         }
         for name, variable in given.items()
     } | _taken(network, text)
@@ -217,7 +257,7 @@ def _describe(
             for variable in ("t", "i", "N", "count", *getattr(part, "record_variables", ())):
                 if variable in part.variables:
                     results[f"{part.name}.{variable}"] = _file(device, part.variables[variable])
-    sizes = _dynamic_sizes(device, network, text, layout)
+    sizes = _dynamic_sizes(device, network, text, layout, shared)
     arrays = []
     for variable in device.arrays:
         if isinstance(variable, ArrayVariable):
@@ -240,13 +280,20 @@ def _describe(
     }
 
 
-def _dynamic_sizes(device: Any, network: brian2.Network, text: Writing, layout: Layout) -> dict[str, int]:
+def _dynamic_sizes(
+    device: Any, network: brian2.Network, text: Writing, layout: Layout, shared: Collection[str]
+) -> dict[str, int]:
     """Return the sizes of the arrays that the program makes itself.
 
     Nobody knows how many spikes there will be, nor how many synapses a rule draws. Rows are let go of at the end.
     """
     sizes: dict[str, int] = {}
     for name, pathway in text.pathways.items():
+        if name in shared:
+            size = block(pathway, text, layout, name).size
+            sizes |= {f"{name}.{variable}": size for variable in network[name].variables}
+            sizes |= {f"{name}.{v}": 0 for v in ("_synaptic_pre", "_synaptic_post", "N_incoming", "N_outgoing")}
+            continue
         if name in device.rows:
             sizes |= {f"{name}.{variable}": 0 for variable in network[name].variables}
         if not isinstance(pathway.connect, str):

@@ -48,12 +48,17 @@ def population_raster(
     figure = new_figure(DOUBLE, 0.6 * DOUBLE)
     axes = figure.add_subplot()
     top, ticks, names = 0, [], []
+    counts = {
+        name: max(min(5, int(table.attrs["n_units"])), round(share * table.attrs["n_units"]))
+        for name, table in spikes.items()
+    }
+    size = float(np.clip(1000 / sum(counts.values()), 0.5, 6))
     for name, table in reversed(list(spikes.items())):
-        shown = max(min(5, int(table.attrs["n_units"])), round(share * table.attrs["n_units"]))
+        shown = counts[name]
         # Neurons of a population are alike: the first ones are as good as any.
         mine = table["unit"].to_numpy() < shown
         axes.scatter(
-            table["time"].to_numpy()[mine], top + table["unit"].to_numpy()[mine], s=0.5, linewidths=0,
+            table["time"].to_numpy()[mine], top + table["unit"].to_numpy()[mine], s=size, linewidths=0,
             color=colour_of_population(name), rasterized=True,
         )  # fmt: skip
         axes.axhspan(top - 0.5, top + shown - 0.5, color=FAINT, alpha=0.15 * (len(ticks) % 2), linewidth=0, zorder=0)
@@ -188,7 +193,13 @@ def _by_layer(found: Mapping[str, xr.DataArray], draw: Any, limit: float | None)
     for number, (axes, layer) in enumerate(zip(panels, layers, strict=True)):
         for name, values in found.items():
             if name[:-1] == layer:
-                draw(axes, values, colour_of_population(name), limit, "inhibitory" if name.endswith("I") else "excitatory")
+                draw(
+                    axes,
+                    values,
+                    colour_of_population(name),
+                    limit,
+                    "inhibitory" if name.endswith("I") else "excitatory",
+                )
         axes.set_title(layer)
         panel_letter(axes, "abcdefgh"[number % 8])
     panels[0].legend(loc="upper right")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -64,9 +65,11 @@ def run_loop(program: Path, description: str, spikes: Path) -> tuple[dict[str, A
     assert process.stdout is not None
     assert process.stderr is not None
     try:
-        process.stdin.write(description)
-        process.stdin.close()
-        said, complained = process.stdout.read(), process.stderr.read()
+        # A loop that gives up does not read to the end, and says why.
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(description)
+        with process.stdout, process.stderr:
+            said, complained = process.stdout.read(), process.stderr.read()
         # Of this process alone: `resource` would tell the most that any child ever held.
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -16,6 +16,7 @@ from brian2.core.variables import ArrayVariable
 from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import deindent
 
+from cortwin.blocks import marked
 from cortwin.cpp.paths.request import Choice, Request
 
 REPLACES = frozenset({"synapses", "synapses_push_spikes"})
@@ -26,6 +27,8 @@ def choose(request: Request) -> Choice | str:
     pathway = request.keywords.get("pathway", request.owner)
     if not isinstance(pathway, SynapticPathway):
         return "it is not a pathway of synapses"
+    if marked(pathway.synapses) is not None:
+        return "its synapses serve several trials"
     if prefs["devices.cpp_standalone.openmp_threads"] > 0:
         return "Brian2's OpenMP is switched on"
     if request.template == "synapses_push_spikes":

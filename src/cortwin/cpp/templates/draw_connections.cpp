@@ -8,16 +8,24 @@
 namespace brian {
     cortwin::Rows {{owner.name}}_rows;
 }
-namespace {
+namespace {{codeobj_name}}_given {
     // What the program is given for this pathway.
     {% for item in given %}
     std::vector<{{item.type}}> given_{{item.name}};
+    {% endfor %}
+}
+void _take_{{codeobj_name}}(std::vector<std::string>& arguments)
+{
+    {% for item in given %}
+    {{codeobj_name}}_given::given_{{item.name}} = cortwin::take<{{item.type}}>(
+        arguments, "{{owner.name}}.{{item.name}}", brian::results_dir + "{{read_back}}");
     {% endfor %}
 }
 {% endblock %}
 
 {% block maincode %}
     using namespace cortwin::connectivity;
+    using namespace {{codeobj_name}}_given;
     cortwin::Rows& rows = {{owner.name}}_rows;
     std::vector<int32_t>& targets = {{targets}};
     const Ends ends = { {{n_source}}, {{n_target}}, {{distinct}} };
@@ -67,16 +75,6 @@ namespace {
     {% endif %}
     rows = cortwin::Rows();
     {% endif %}
-{% endblock %}
-
-{% block extra_functions_cpp %}
-void _take_{{codeobj_name}}(std::vector<std::string>& arguments)
-{
-    {% for item in given %}
-    given_{{item.name}} = cortwin::take<{{item.type}}>(arguments, "{{owner.name}}.{{item.name}}",
-                                                       brian::results_dir + "{{read_back}}");
-    {% endfor %}
-}
 {% endblock %}
 
 {% block extra_functions_h %}
