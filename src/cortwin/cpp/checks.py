@@ -85,7 +85,7 @@ def checksum(values: NDArray) -> int:
 
 def _once(name: str, values: NDArray, entry: Mapping) -> NDArray:
     """Return the numbers of one trial where all trials share them."""
-    if entry["trials"] == 1 or values.size != entry["trials"] * entry["size"]:
+    if entry.get("trials", 1) == 1 or values.size != entry["trials"] * entry["size"]:
         return values
     trials = values.reshape(entry["trials"], -1)
     if not np.array_equal(trials, np.broadcast_to(trials[0], trials.shape), equal_nan=True):

@@ -152,6 +152,35 @@ template <typename Work> void in_parallel(Work&& work)
     team().run(work);
 }
 
+const int LARGE = 8192;     // elements from which on a group is divided among threads
+const int TOGETHER = 64;    // elements that stay together, so that no cache line is written by two threads
+
+struct Share {
+    int part, parts;
+};
+inline thread_local Share share{0, 1};
+
+// Where the share of the running thread ends when n elements are divided; it begins where that of the part before ends.
+inline int share_end(int n, Share of)
+{
+    const int blocks = (n + TOGETHER - 1) / TOGETHER;
+    return of.part < 0 ? 0 : std::min<long>(n, long(blocks) * (of.part + 1) / of.parts * TOGETHER);
+}
+inline int share_begin(int n, Share of) { return share_end(n, {of.part - 1, of.parts}); }
+
+// Have a function that loops over its share of n elements run in all threads; false where it shall do all by itself.
+inline bool divided(int n, void (*function)())
+{
+    if (n < LARGE || threads() == 1 || share.parts > 1)
+        return false;
+    in_parallel([function](int part) {
+        share = {part, threads()};
+        function();
+        share = {0, 1};
+    });
+    return true;
+}
+
 }  // namespace cortwin
 
 #endif

@@ -7,17 +7,15 @@ one target, and what is read of targets belongs to the same one.
 
 from __future__ import annotations
 
-import ast
 from typing import Any
 
-from brian2.core.functions import Function
 from brian2.core.preferences import prefs
 from brian2.core.variables import ArrayVariable
 from brian2.synapses.synapses import SynapticPathway
-from brian2.utils.stringtools import deindent
 
 from cortwin.blocks import marked
 from cortwin.cpp.paths.request import Choice, Request
+from cortwin.cpp.paths.statements import reentrant, written
 
 REPLACES = frozenset({"synapses", "synapses_push_spikes"})
 
@@ -39,38 +37,20 @@ def choose(request: Request) -> Choice | str:
 
 def divisible(request: Request, pathway: Any) -> bool:
     """Return whether synapses onto different targets can be delivered at the same time."""
-    if _target_range(pathway) == (0, 0):
+    if _target_range(pathway) == (0, 0) or not reentrant(request):
         return False
     owned = _index_of_targets(pathway)
-    written = [name for name in _written(request.abstract_code) if name in request.variables]
-    kept = {request.variables[name] for name in written if request.indices[name] == owned}
-    for name in written:
-        variable = request.variables[name]
-        if isinstance(variable, ArrayVariable) and request.indices[name] not in ("_idx", owned):
-            return False
-    for name, variable in request.variables.items():
-        if isinstance(variable, Function) and not variable.stateless:
-            return False
-        if variable in kept and request.indices[name] != owned:
-            return False
-    return True
+    changed = {name: request.variables[name] for name in written(request.abstract_code) if name in request.variables}
+    changed = {name: variable for name, variable in changed.items() if isinstance(variable, ArrayVariable)}
+    if any(request.indices[name] not in ("_idx", owned) for name in changed):
+        return False
+    of_targets = {variable for name, variable in changed.items() if request.indices[name] == owned}
+    read = {name for name, variable in request.variables.items() if variable in of_targets}
+    return all(request.indices[name] == owned for name in read)
 
 
 def _index_of_targets(pathway: Any) -> str:
     return "_postsynaptic_idx" if pathway.prepost == "pre" else "_presynaptic_idx"
-
-
-def _written(abstract_code: Any) -> set[str]:
-    """Return the names that statements assign to."""
-    texts = abstract_code.values() if isinstance(abstract_code, dict) else [abstract_code]
-    statements = [statement for text in texts for statement in ast.parse(deindent(text)).body]
-    targets = [
-        target
-        for statement in statements
-        if isinstance(statement, ast.Assign | ast.AugAssign)
-        for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
-    ]
-    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def _arrays_by_synapse(request: Request) -> list[str]:
