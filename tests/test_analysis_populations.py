@@ -88,9 +88,7 @@ def test_samples_of_poisson_neurons_are_as_they_must_be():
 
 def test_another_network_is_as_far_as_seeds_are_or_farther():
     own = [population_samples({"E": poisson(seed)}, np.random.default_rng(1)) for seed in (1, 2, 3)]
-    alike, faster = (
-        population_samples({"E": poisson(9, rate=rate)}, np.random.default_rng(1)) for rate in (8.0, 9.0)
-    )
+    alike, faster = (population_samples({"E": poisson(9, rate=rate)}, np.random.default_rng(1)) for rate in (8.0, 9.0))
     near, far = ({row["measure"]: row for row in distance_rows(own, other)} for other in (alike, faster))
     assert near["rate"]["other"] < 2 * near["rate"]["seeds"]
     # A shift of 1 Hz where rates scatter by sqrt(8 / 20): 1.6 standard deviations.

@@ -33,7 +33,9 @@ from cortwin.simulation import simulate
 LAYOUT = Layout(
     inputs=2, units=7, outputs=2, neurons_per_unit=3, trials=3, dt=1e-3, input_dt=0.01, input_steps=20, record_dt=0.01
 )
-PAGES = {page.name: importlib.import_module(f"cortwin.models.{page.name}") for page in pkgutil.iter_modules(models.__path__)}
+PAGES = {
+    page.name: importlib.import_module(f"cortwin.models.{page.name}") for page in pkgutil.iter_modules(models.__path__)
+}
 
 
 # The product
@@ -96,11 +98,14 @@ def simulated(model, writing, profile, layout=LAYOUT):
     layout = replace(layout, spikes=bool(spiking), dt=1e-4 if spiking else layout.dt)
     sizes = layout.sizes
     values = {
-        name: generator.standard_normal([sizes[size] for size in shape]) / np.sqrt(max(1, sizes[shape[-1]] if shape else 1))
+        name: generator.standard_normal([sizes[size] for size in shape])
+        / np.sqrt(max(1, sizes[shape[-1]] if shape else 1))
         for name, shape in model.shapes.items()
     }
     # Neurons that fire: a background above threshold, and a time constant that cannot be negative.
-    values |= {name: 1.2 + 0.3 * abs(array) for name, array in values.items() if name in ("b", "bias") or "_bias" in name}
+    values |= {
+        name: 1.2 + 0.3 * abs(array) for name, array in values.items() if name in ("b", "bias") or "_bias" in name
+    }
     values |= {name: 0.01 * array for name, array in values.items() if name.endswith(("decoder", "lead"))}
     inputs = 0.3 * generator.standard_normal((layout.trials, layout.input_steps, layout.inputs)).cumsum(axis=1)
     built = cpp.build(model, writing, layout, profile)

@@ -73,9 +73,7 @@ def test_forgotten_wirings_keep_what_they_promise():
 
 def test_the_transfer_function_is_siegerts():
     x, s = (grid.ravel() for grid in np.meshgrid(np.linspace(-1, 1.5, 51), np.geomspace(0.02, 0.6, 21)))
-    expected = siegert_rate(
-        x, np.sqrt(s), tau_m=1.0, t_ref=page.T_REF, threshold=1.0, reset=0.0, tau_s=page.TAU_SYN
-    )
+    expected = siegert_rate(x, np.sqrt(s), tau_m=1.0, t_ref=page.T_REF, threshold=1.0, reset=0.0, tau_s=page.TAU_SYN)
     found = np.asarray(page.transfer(x, s))
     fires = expected > 1e-6
     assert fires.sum() > 500

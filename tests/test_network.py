@@ -273,7 +273,9 @@ RUNS = {
 @pytest.mark.parametrize(("changes", "complaint"), RUNS.values(), ids=RUNS)
 def test_a_run_that_cannot_be_is_refused(changes, complaint):
     constants = changes.pop("constants", {})
-    model = page(constants=constants, p=replace(Pathway("exc", "exc", AllToAll(), on_pre="v_post += J", delay="d"), **changes))
+    model = page(
+        constants=constants, p=replace(Pathway("exc", "exc", AllToAll(), on_pre="v_post += J", delay="d"), **changes)
+    )
     with pytest.raises(CortwinError, match=complaint) as raised:
         run_network(model, duration=DURATION, dt=DT, engine="cpp")
     assert "\n" not in str(raised.value)
@@ -315,7 +317,9 @@ def test_an_unknown_pathway_is_refused():
 
 def test_rows_take_few_bytes_a_synapse():
     constant = page(p=Pathway("exc", "exc", FixedIndegree(10**6), on_pre="v_post += J", delay="d"))
-    single = page(p=drawn("exc", "exc", FixedIndegree(10**6), dtype={"w": "float32"}, delay=Normal("d", "sd_d", "d_min")))
+    single = page(
+        p=drawn("exc", "exc", FixedIndegree(10**6), dtype={"w": "float32"}, delay=Normal("d", "sd_d", "d_min"))
+    )
     from cortwin.builder import Layout
 
     layout = Layout.of_one_trial(constant.sizes({}), dt=DT, steps=1)
