@@ -1,9 +1,9 @@
-"""The cortical microcircuit as a whole: rates, irregularity, correlations, spectra, a thalamic volley, and what it costs.
+"""The cortical microcircuit, whole: its rates, irregularity, correlations and spectra, a thalamic volley, and its cost.
 
-The page `cortwin.models.microcircuit` through the ordinary engine, every spike recorded, beside the published rates, its
-own mean-field theory, and a loop written by hand for this one network, whose speed is the limit of this arithmetic on
-the machine. Networks of several seeds differ as much from each other as two of one model do: a distance to anybody
-else's network is read beside that.
+The page `cortwin.models.microcircuit` through the ordinary engine, every spike recorded, beside the published rates,
+its own mean-field theory, and a loop that was written by hand for this one network: its speed is the limit of this
+arithmetic on the machine. Networks of several seeds differ from each other as two of one model must; a distance to
+anybody else's network is read beside that.
 """
 
 from __future__ import annotations
@@ -48,6 +48,12 @@ VOLLEY, APART, BEFORE, AFTER = 10e-3, 0.3, 20e-3, 80e-3  # s
 FIRING = 0.12  # of a thalamic fibre in each millisecond of a volley
 SHOWN = 0.4  # s of the raster
 SCALES = 0.05, 0.1, 0.2, 0.5, 1.0
+SCALED = (
+    " The circuit is scaled down: weights and a constant current keep mean and variance of the input at the rates of "
+    "the full one. They cannot keep its correlations, which grow as sources are shared by fewer neurons, nor the size of "
+    "a single event, which grows by one over the square root of the scale and lets rates fall (van Albada, Helias & "
+    "Diesmann 2015, doi:10.1371/journal.pcbi.1004490). Reference rates are those of the full circuit."
+)
 SERIES = {
     "rate": "cortwin, median of seeds",
     "reference": "reference (full scale)",
@@ -98,7 +104,7 @@ def compute(
         for kind in ("seeds", "other"):
             found = [row[kind] for row in distances if row["measure"] == measure and row[kind] is not None]
             metrics[f"distance.{measure}.{kind}"] = float(np.median(found)) if found else math.nan
-    metrics |= _speed(run, numbers, times, again, loops)
+    metrics |= _speed(times, again, loops)
     known = {scale: (again[threads], times)}
     cost = [_cost(run, one, threads, times, known) for one in scales] if run.engine == "cpp" else []
     metrics |= _beside_peers(run, stock, nest, threads)
@@ -111,7 +117,9 @@ def compute(
         reasons={f"microcircuit.{name}": reason for name, reason in reasons.items()},
         tables={"rates": rates, "distances": distances, "cost": cost},
         activity={"responses": _responses(run, numbers, threads, times)},
-        spikes={name: spikes_between(table, times["settling"], times["settling"] + shown) for name, table in first.items()},
+        spikes={
+            name: spikes_between(table, times["settling"], times["settling"] + shown) for name, table in first.items()
+        },
         weights={
             **{f"samples.{network}.{name}.{measure}": values
                for network, populations in samples.items()
@@ -207,14 +215,11 @@ def _rate(spikes: xr.Dataset) -> float:
 
 
 def _speed(
-    run: Run,
-    numbers: page.Circuit,
     times: Mapping[str, float],
     own: Mapping[int, NetworkRun],
     loops: Mapping[int, tuple[dict[str, Any], Any]],
 ) -> dict[str, float]:
     """Return wall seconds of a simulated second, ours and by hand, and the loop's cost of building."""
-    del run, numbers
     found = {}
     for number, network in own.items():
         found[f"rtf.{number}"] = network.stepping_seconds / sum(times.values())
@@ -332,17 +337,7 @@ def draw(results: Results) -> list[Drawing]:
 
 def report(results: Results) -> list[Section]:
     """Tell what agrees, what differs and why, and what it costs."""
-    whole = results.notes["scale"] == 1
-    scaled = (
-        ""
-        if whole
-        else (
-            " The circuit is scaled down: weights and a constant current keep mean and variance of the input at the rates "
-            "of the full one. They cannot keep its correlations, which grow as sources are shared by fewer neurons, nor the "
-            "size of a single event, which grows by one over the square root of the scale and lets rates fall (van Albada, "
-            "Helias & Diesmann 2015, doi:10.1371/journal.pcbi.1004490). Reference rates are those of the full circuit."
-        )
-    )
+    scaled = "" if results.notes["scale"] == 1 else SCALED
     rates = Table(
         "Rates in Hz. The theory is the page's textbook and rate writing, which agree to rounding.",
         {"population": "", "rate": "cortwin", "low": "least", "high": "most", "reference": "reference",
@@ -366,10 +361,10 @@ def report(results: Results) -> list[Section]:
         ),
         Section(
             "Distributions",
-            "Median Kolmogorov-Smirnov distance to the loop by hand, and largest between two seeds: rates "
-            "{microcircuit.distance.rate.other} and {microcircuit.distance.rate.seeds}, CV {microcircuit.distance.cv.other} "
-            "and {microcircuit.distance.cv.seeds}, correlations {microcircuit.distance.correlation.other} and "
-            "{microcircuit.distance.correlation.seeds}.",
+            "Kolmogorov-Smirnov distances, median to the loop by hand and largest between two seeds: of rates "
+            "{microcircuit.distance.rate.other} and {microcircuit.distance.rate.seeds}, of CV "
+            "{microcircuit.distance.cv.other} and {microcircuit.distance.cv.seeds}, of correlations "
+            "{microcircuit.distance.correlation.other} and {microcircuit.distance.correlation.seeds}.",
             drawings=["distributions", "spectra", "volleys"],
         ),
         Section(
@@ -380,21 +375,23 @@ def report(results: Results) -> list[Section]:
                 Table(
                     "Wall seconds of a simulated second; seconds for drawing the network; GiB at the most.",
                     ("", "cortwin", "loop by hand"),
-                    [
-                        (f"{number} thread{'s' if number > 1 else ''}", f"microcircuit.rtf.{number}",
-                         f"microcircuit.loop.rtf.{number}" if f"microcircuit.loop.rtf.{number}" in results.metrics else "")
-                        for number in range(1, 65) if f"microcircuit.rtf.{number}" in results.metrics
-                    ]
-                    + [
-                        ("drawing", "microcircuit.build_s",
-                         "microcircuit.loop.build_s" if "microcircuit.loop.build_s" in results.metrics else ""),
-                        ("memory", "microcircuit.memory_gb",
-                         "microcircuit.loop.memory_gb" if "microcircuit.loop.memory_gb" in results.metrics else ""),
-                    ],
+                    _cost_rows(results.metrics),
                 )
             ],
         ),
     ]  # fmt: skip
+
+
+def _cost_rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return rows of what was measured: title, our metric, and the loop's where there is one."""
+    known = {name.removeprefix("microcircuit.") for name in metrics}
+    threads = sorted(int(name.removeprefix("rtf.")) for name in known if name.startswith("rtf."))
+    titles = {f"rtf.{number}": f"{number} thread{'s' if number > 1 else ''}" for number in threads}
+    titles |= {"build_s": "drawing", "memory_gb": "memory"}
+    return [
+        (title, f"microcircuit.{name}", f"microcircuit.loop.{name}" if f"loop.{name}" in known else "")
+        for name, title in titles.items()
+    ]
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ Elman network that was trained on the same spikes. A circuit is built once and s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -133,9 +132,7 @@ def _training(segments: int) -> int:
     return round(0.7 * (segments - LAGS))
 
 
-def _elman(
-    run: Run, seed: int, order: NDArray, raster: NDArray, length: float, updates: int
-) -> list[dict[str, Any]]:
+def _elman(run: Run, seed: int, order: NDArray, raster: NDArray, length: float, updates: int) -> list[dict[str, Any]]:
     """Train an Elman network on the same spikes, counted in steps, and ask it at the end of every segment."""
     model, steps = elman.model(), round(length / BIN)
     counts = raster.reshape(len(order) * steps, -1, raster.shape[1]).sum(axis=1).astype(np.float64)
@@ -147,7 +144,9 @@ def _elman(
     target[:, -1], mask = answers, np.zeros(trial.shape[:2])
     mask[:, -1] = 1
     n = _training(len(order))
-    options = Options(updates=updates, learning_rate=2e-3, schedule="cosine", batch_size=min(32, n), interval=min(20, updates))
+    options = Options(
+        updates=updates, learning_rate=2e-3, schedule="cosine", batch_size=min(32, n), interval=min(20, updates)
+    )
     given = activity(trial, dt=BIN, last="input", name="input")
     wanted = activity(target, dt=BIN, last="output", name="target")
     start = model.initial(run.generator(f"Elman {seed}"), trial.shape[2], UNITS, answers.shape[1])
@@ -216,7 +215,7 @@ def report(results: Results) -> list[Section]:
             tables=[
                 Table(
                     "Accuracy at the end of a pattern, logistic readout: mean over circuits and ends of its interval.",
-                    {"kind": "circuit", "layer": "layer", "asked": "asked", "readout": "readout", "delay": "s after onset",
+                    {"kind": "circuit", "layer": "layer", "asked": "asked", "readout": "by", "delay": "s after onset",
                      "accuracy": "accuracy", "low": "low", "high": "high", "n": "circuits"},
                     records="summary",
                 )

@@ -1,8 +1,8 @@
 r"""The cortical microcircuit of Potjans & Diesmann (2014): eight populations of a square millimetre of cortex.
 
-textbook   h_t = f(W h_{t-1} + U u_t + b, W_2 h_{t-1} + U_2 u_t + b_2)                               (R0: mean, variance)
+textbook   h_t = f(W h_{t-1} + U u_t + b, W_2 h_{t-1} + U_2 u_t + b_2)                              (R0: mean, variance)
            x_t = (1 - alpha) x_{t-1} + alpha (W h_{t-1} + U u_t + b),   h = f(x, s)
-           s_t = (1 - alpha) s_{t-1} + alpha (W_2 h_{t-1} + U_2 u_t + b_2)                 (R1, leaky; alpha = dt / tau)
+           s_t = (1 - alpha) s_{t-1} + alpha (W_2 h_{t-1} + U_2 u_t + b_2)                (R1, leaky; alpha = dt / tau)
 rate       tau dx/dt = -x + W r + U u + b,   tau ds/dt = -s + W_2 r + U_2 u + b_2,   r = f(x, s)
 spiking    tau_m dv/dt = E_L - v + tau_m (I + I_dc) / C_m,   tau_syn dI/dt = -I,   v <- E_L where v > V_th
            I_i <- I_i + w_ij  a delay after each spike of j; w and the delay are drawn for each synapse
@@ -203,9 +203,7 @@ def circuit(scale: float | str = 1.0, wiring: str = "cortical") -> Circuit:
     )
 
 
-def _shuffled(
-    synapses: NDArray[np.int64], neurons: NDArray[np.int64], wiring: str
-) -> NDArray[np.int64]:
+def _shuffled(synapses: NDArray[np.int64], neurons: NDArray[np.int64], wiring: str) -> NDArray[np.int64]:
     """Return numbers of synapses that are independent of who is joined, for each sign."""
     found = np.zeros_like(synapses)
     for sign in (slice(0, None, 2), slice(1, None, 2)):

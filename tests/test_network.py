@@ -1,4 +1,4 @@
-"""Large sparse networks as pages: the same spikes on every engine, in stock Brian2, and one clear line for bad input."""
+"""Large sparse networks as pages: the same spikes on every engine and in stock Brian2; one line for bad input."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ NETWORK = page(
     total=Pathway("inh", "exc", FixedTotalNumber(90), on_pre="v_post += J_inh", delay=Normal("d", "sd_d", "d_min")),
     bernoulli=Pathway("inh", "inh", PairwiseBernoulli(0.3, autapses=False), on_pre="v_post += J_inh"),
     everyone=Pathway("inh", "inh", AllToAll(autapses=False), on_pre="v_post += 0.01*J_inh", delay="d"),
-    alone=drawn("exc", "exc", OneToOne(), on_pre="v_post += 0.1*w*int(v_pre < theta)"),
+    alone=drawn("exc", "exc", OneToOne(), on_pre="v_post += 0.1*w*int(drive_pre > low)"),
     listed=Pathway(
         "inh",
         "exc",
@@ -156,7 +156,7 @@ def trains_of_stock_brian2(seed):
     clock = brian2.Clock(DT * second)
     groups, monitors, synapses = {}, {}, []
     for name, part in text.populations.items():
-        states = {"v": connections_free(name, "v", seed), "drive": connections_free(name, "drive", seed)}
+        states = {"v": states_of(name, "v", seed), "drive": states_of(name, "drive", seed)}
         groups[name] = brian2.NeuronGroup(
             part.size,
             LIF,
@@ -195,7 +195,7 @@ def trains_of_stock_brian2(seed):
     }
 
 
-def connections_free(population, variable, seed):
+def states_of(population, variable, seed):
     """Return drawn states of a population, from the reference."""
     from cortwin.connectivity import draw, key_of
 
@@ -306,7 +306,7 @@ def test_lists_that_make_no_synapses_are_refused(changes, complaint):
 
 @pytest.mark.parametrize("duration", [0.0, -1.0, np.nan, None])
 def test_a_duration_is_positive(duration):
-    with pytest.raises(CortwinError, match="the duration is .*, must be positive"):
+    with pytest.raises(CortwinError, match=r"the duration is .*, must be positive"):
         run_network(NETWORK, values=VALUES, duration=duration, dt=DT)
 
 

@@ -1,4 +1,4 @@
-"""The cortical microcircuit in stock Brian2's C++ standalone: one group of neurons, two of synapses, listed by source."""
+"""The cortical microcircuit in stock Brian2's C++ standalone: a group of neurons, two of synapses, listed by source."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from brian2 import (
     Synapses,
     defaultclock,
     device,
-    mV,
     ms,
+    mV,
     pA,
     pF,
     prefs,

@@ -12,7 +12,15 @@ from cortwin.battery.findings import Found
 from cortwin.errors import CortwinError
 from cortwin.model import SIZES, Lacking, Model
 
-UNITS = {"s": brian2.second, "1": 1.0, "Hz": brian2.Hz, "V": brian2.volt, "A": brian2.amp, "S": brian2.siemens, "F": brian2.farad}
+UNITS = {
+    "s": brian2.second,
+    "1": 1.0,
+    "Hz": brian2.Hz,
+    "V": brian2.volt,
+    "A": brian2.amp,
+    "S": brian2.siemens,
+    "F": brian2.farad,
+}
 _ROW = re.compile(r"^(?P<names>[\w, ]+?)\s+\((?P<shape>[\w, ]*)\)\s+(?P<unit>\S+)\s+\S")
 
 

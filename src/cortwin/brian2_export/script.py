@@ -74,6 +74,7 @@ def write_script(
     if not trials or not all(0 <= trial < count for trial in trials) or len(set(trials)) < len(trials):
         raise CortwinError(f"the trials must be different numbers from 0 to {count - 1}, got {_listed(trials)}")
     ran, text = kept.ran[writing], kept.model.writing(writing)
+    _refuse_what_is_drawn(text)
     inputs = kept.inputs[list(trials)]
     layout = layout_of(
         kept.model,
@@ -131,6 +132,18 @@ def save_script(script: Script, file: Path, *, overwrite: bool) -> None:
     finally:
         for path in fresh:
             path.unlink(missing_ok=True)
+
+
+def _refuse_what_is_drawn(text: Writing) -> None:
+    """Refuse populations and pathways that are drawn: a script holds no rules, but arrays."""
+    for name, part in (*text.populations.items(), *text.pathways.items()):
+        own = isinstance(part, Population) and isinstance(part.size, int)
+        ruled = isinstance(part, Pathway) and not isinstance(part.connect, str)
+        if own or ruled or part.drawn:
+            raise CortwinError(
+                f"{name} has a rule, a distribution or a size of its own, which a script cannot hold; "
+                "cortwin.network.connections_of gives its synapses as arrays"
+            )
 
 
 def _head(

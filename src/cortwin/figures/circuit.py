@@ -24,6 +24,7 @@ from cortwin.figures.style import (
 )
 
 EXCITATORY, INHIBITORY = "#0072b2", "#d55e00"
+MARKED = (INK, "#882255", "#009e73")
 TITLES = {"rate": "rate (Hz)", "cv": "CV of intervals", "correlation": "correlation of counts"}
 BINS = {"rate": (0, 20, 41), "cv": (0, 1.6, 33), "correlation": (-0.04, 0.08, 41)}
 
@@ -101,7 +102,7 @@ def rates_beside_reference(rows: Sequence[Mapping[str, Any]], series: Mapping[st
         place = x + 0.11 * (number - (len(others) - 1) / 2)
         known = [k for k, row in enumerate(rows) if row.get(column) is not None]
         axes.plot(
-            place[known], [rows[k][column] for k in known], marks[number % 4], color=(INK, "#882255", "#009e73")[number % 3],
+            place[known], [rows[k][column] for k in known], marks[number % 4], color=MARKED[number % len(MARKED)],
             markersize=11 if number == 0 else 4, markeredgewidth=1.3, fillstyle="none", label=series[column],
         )  # fmt: skip
     axes.set_xticks(x, [row["population"] for row in rows])

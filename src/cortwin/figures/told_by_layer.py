@@ -87,12 +87,18 @@ def accuracy_of_questions(rows: Sequence[Mapping[str, Any]], layers: Sequence[st
             own = [row for row in rows if row["kind"] == kind and row["asked"] == asked and row["layer"] in layers]
             width = 0.8 / max(1, len(kinds) - 1)
             place = [
-                layers.index(row["layer"])
-                + (0 if alone[row["layer"]] else width * (number - (len(kinds) - 2) / 2))
+                layers.index(row["layer"]) + (0 if alone[row["layer"]] else width * (number - (len(kinds) - 2) / 2))
                 for row in own
             ]
             heights = np.array([row["accuracy"] for row in own])
-            axes.bar(place, heights - chance, 0.9 * width, bottom=chance, color=COLOURS.get(kind, SOFT), label=LABELS.get(kind, kind))
+            axes.bar(
+                place,
+                heights - chance,
+                0.9 * width,
+                bottom=chance,
+                color=COLOURS.get(kind, SOFT),
+                label=LABELS.get(kind, kind),
+            )
             known = [(x, row) for x, row in zip(place, own, strict=True) if row["low"] is not None]
             for x, row in known:
                 axes.plot([x, x], [row["low"], row["high"]], color="black", linewidth=0.8)
