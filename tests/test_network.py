@@ -12,6 +12,7 @@ from brian2 import ms, mV, second
 
 from cortwin import resources
 from cortwin.activity import activity
+from cortwin.builder import Layout
 from cortwin.connectivity import (
     AllToAll,
     FixedIndegree,
@@ -22,6 +23,8 @@ from cortwin.connectivity import (
     OneToOne,
     PairwiseBernoulli,
     Uniform,
+    draw,
+    key_of,
 )
 from cortwin.errors import CortwinError
 from cortwin.model import Lacking, Model, Pathway, Population, Writing
@@ -197,11 +200,9 @@ def trains_of_stock_brian2(seed):
 
 def states_of(population, variable, seed):
     """Return drawn states of a population, from the reference."""
-    from cortwin.connectivity import draw, key_of
-
     bounds = {"v": ("v_reset", "theta"), "drive": ("low", "high")}[variable]
     plain = Uniform(*(float(CONSTANTS[name]) for name in bounds))
-    return draw(plain, NETWORK.spiking.populations[population].size, key_of(seed, population), variable)
+    return draw(plain, {"exc": 40, "inh": 10}[population], key_of(seed, population), variable)
 
 
 def test_an_input_says_for_how_long_a_network_runs():
@@ -320,8 +321,6 @@ def test_rows_take_few_bytes_a_synapse():
     single = page(
         p=drawn("exc", "exc", FixedIndegree(10**6), dtype={"w": "float32"}, delay=Normal("d", "sd_d", "d_min"))
     )
-    from cortwin.builder import Layout
-
     layout = Layout.of_one_trial(constant.sizes({}), dt=DT, steps=1)
     for model, most in ((constant, 8), (single, 12)):
         need = resources.estimate(model, "spiking", layout)
