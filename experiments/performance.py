@@ -93,6 +93,7 @@ WORKS = {
 # Of the events of a large network: each neuron hears so many others, at 38 Hz.
 INDEGREE = {"c_e": 800, "c_i": 200}
 BYTES = {"pathway": 8.0, "synapse": 12.0}  # bars
+SPREAD = {"pathway": 0.0, "synapse": 0.1}  # of the weights
 PEAK = 1.5
 
 
@@ -105,21 +106,24 @@ def compute(
     peers: Annotated[str, Parameter("folder of the environments nest, annarchy and brainpy; none when empty")] = "",
     repetitions: Annotated[int, Parameter("turns of each", quick=2, minimum=1)] = 7,
     threads: Annotated[int, Parameter("the largest number of threads of a peer", quick=1, minimum=1)] = 2,
-    neurons: Annotated[tuple[int, ...], Parameter("sizes of a sparse network", quick=(), minimum=1000)] = (
+    neurons: Annotated[tuple[int, ...], Parameter("sizes of a sparse network", minimum=1000)] = (
         1000,
         3000,
         10_000,
         30_000,
         100_000,
     ),
-    trials: Annotated[tuple[int, ...], Parameter("trials of a dense network", quick=(), minimum=1)] = (
+    trials: Annotated[tuple[int, ...], Parameter("trials of a dense network", minimum=1)] = (
         1,
         4,
         16,
         64,
         256,
     ),
-    memory: Annotated[int, Parameter("neurons of the network whose memory is watched; 0 for none", quick=0)] = 12_500,
+    memory: Annotated[int, Parameter("neurons of the network whose memory is watched", minimum=100)] = 12_500,
+    growing: Annotated[
+        bool, Parameter("whether networks of other sizes are run, and memory is watched", quick=False)
+    ] = True,
 ) -> Results:
     """Let them take turns; then grow the networks."""
     run.record("compiler", compiler.find().describe("release"))
@@ -128,7 +132,8 @@ def compute(
     reasons: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
     ratios: list[dict[str, Any]] = []
-    steps = len(works) + len(neurons) + len(trials) + 2 * bool(memory)
+    sizes, batches, spreads = (neurons, trials, SPREAD) if growing else ((), (), {})
+    steps = len(works) + len(sizes) + len(batches) + len(spreads)
     with run.progress("works", steps) as bar:
         for name in works:
             work = WORKS[name]
@@ -153,23 +158,23 @@ def compute(
                 ratios.append(one | {"bar": least, "met": None if least is None else ratio >= least})
             bar.advance()
         costs = []
-        for size in neurons:
+        for size in sizes:
             with run.timed("sizes"):
                 costs.append(_cost("neurons", size, *_grown("brunel", _sparse(size), repetitions)))
             bar.advance()
-        for number in trials:
+        for number in batches:
             with run.timed("trials"):
                 costs.append(_cost("trials", number, *_grown("lif", {**LIF, "trials": number}, repetitions)))
             bar.advance()
-        for kind, spread in (("pathway", 0.0), ("synapse", 0.1)) if memory else ():
+        for kind, spread in spreads.items():
             with run.timed("memory"):
                 found, why = _memory({**_sized(memory), "seconds": 0.5, "spread": spread})
             metrics |= {f"memory.bytes_per_synapse.{kind}": found["bytes"], f"memory.peak.{kind}": found["peak"]}
             reasons |= {} if why is None else {name: why for name in metrics if name.endswith(f".{kind}")}
             bar.advance()
     for kind in ("neurons", "trials"):
-        own = [row for row in costs if row["kind"] == kind]
-        if len(own) > 1:
+        own = [row for row in costs if row["kind"] == kind and row["events"]]
+        if len({row["events"] for row in own}) > 1:
             slope = np.polyfit(np.log([row["events"] for row in own]), np.log([row["seconds"] for row in own]), 1)[0]
             metrics[f"cost.exponent.{kind}"] = float(slope)
     missed = [f"{row['work']} beside {row['peer']}" for row in ratios if row["met"] is False]
