@@ -206,8 +206,8 @@ def lif_rate(x, s):
         y = min((1 - mean) / sigma + 1.032626558 * np.sqrt(0.05), 6)
         z, reach, passage = y - 1 / sigma, 3 + max(y, 0), 0.0
         for node, weight in zip(*NODES, strict=True):
-            q = reach * (node + 1) / 2
-            passage += reach * weight / 2 * (np.exp(2 * y * q - q * q) - np.exp(2 * z * q - q * q)) / q
+            q, share = reach * round((node + 1) / 2, 8), round(weight / (node + 1), 8)
+            passage += share * (np.exp(2 * y * q - q * q) - np.exp(2 * z * q - q * q))
         found.append(1 / (0.2 + passage))
     return np.array(found)
 
