@@ -8,6 +8,7 @@ symbol     shape             unit  spiking
 v          ()                V     membrane potential
 J          ()                V     jump by an excitatory spike
 J_I        ()                V     jump by an inhibitory spike, -g J
+s_J, s_I   ()                V     standard deviation of the jumps, where they differ between synapses
 nu_ext     ()                Hz    rate of an external source; eta theta / (J C_E tau_m)
 theta      ()                V     threshold
 V_r        ()                V     reset
@@ -35,7 +36,7 @@ from typing import NamedTuple
 import numpy as np
 from brian2 import Hz, ms, mV
 
-from cortwin.connectivity import FixedIndegree, Uniform
+from cortwin.connectivity import FixedIndegree, Normal, Uniform
 from cortwin.drives import PoissonDrive
 from cortwin.errors import CortwinError
 from cortwin.model import Lacking, Model, Pathway, Population, Writing
@@ -80,7 +81,9 @@ def sizes(scale: float | str = 1.0, indegree: int | None = None) -> tuple[int, i
     return n_e, n_i, c_e, c_e // 4
 
 
-def model(g: float = 5.0, eta: float = 2.0, scale: float | str = 1.0, indegree: int | None = None) -> Model:
+def model(
+    g: float = 5.0, eta: float = 2.0, scale: float | str = 1.0, indegree: int | None = None, spread: float = 0.0
+) -> Model:
     """Return the page's model.
 
     Parameters
@@ -88,6 +91,7 @@ def model(g: float = 5.0, eta: float = 2.0, scale: float | str = 1.0, indegree: 
     g : strength of inhibition relative to excitation
     eta : external drive relative to threshold
     scale, indegree : as `sizes`
+    spread : standard deviation of the weights over their mean; at 0, as published, no synapse has one of its own
 
     Raises
     ------
@@ -96,6 +100,7 @@ def model(g: float = 5.0, eta: float = 2.0, scale: float | str = 1.0, indegree: 
     """
     n_e, n_i, c_e, c_i = sizes(scale, indegree)
     J = STRENGTH / c_e
+    jumps = {"excitatory": (c_e, "J", "s_J"), "inhibitory": (c_i, "J_I", "s_I")}
     start = {"v": Uniform("V_r", "theta")}
     neurons = {
         name: Population(
@@ -106,8 +111,8 @@ def model(g: float = 5.0, eta: float = 2.0, scale: float | str = 1.0, indegree: 
     spiking = Writing(
         populations=neurons,
         pathways={
-            f"{source}_{target}": Pathway(source, target, FixedIndegree(degree), on_pre=f"v_post += {jump}", delay="d")
-            for source, degree, jump in (("excitatory", c_e, "J"), ("inhibitory", c_i, "J_I"))
+            f"{source}_{target}": pathway(source, target, *jumps[source], own_weights=spread > 0)
+            for source in neurons
             for target in neurons
         },
         activity={},
@@ -135,8 +140,25 @@ def model(g: float = 5.0, eta: float = 2.0, scale: float | str = 1.0, indegree: 
             "d": 1.5 * ms,
             "J": J * mV,
             "J_I": -g * J * mV,
+            "s_J": spread * J * mV,
+            "s_I": spread * g * J * mV,
             "nu_ext": 1e3 * eta * THETA / (STRENGTH * TAU_M) * Hz,
         },
+    )
+
+
+def pathway(source: str, target: str, degree: int, jump: str, sd: str, own_weights: bool) -> Pathway:
+    """Return what one population hears of the other: jumps of one height, or of one for each synapse."""
+    if not own_weights:
+        return Pathway(source, target, FixedIndegree(degree), on_pre=f"v_post += {jump}", delay="d")
+    return Pathway(
+        source,
+        target,
+        FixedIndegree(degree),
+        "w : volt (constant)",
+        on_pre="v_post += w",
+        drawn={"w": Normal(jump, sd)},
+        delay="d",
     )
 
 

@@ -1,4 +1,4 @@
-r"""The benchmark CUBA of Brette et al. (2007): current-based synapses and activity that keeps itself going. Spikes alone.
+r"""The benchmark CUBA of Brette et al. (2007): current-based synapses, activity that keeps itself going. Spikes alone.
 
 spiking    tau_m dv/dt = g_E + g_I - (v - E_L),   spike and v <- V_r where v > V_th, silent for t_ref
            tau_E dg_E/dt = -g_E,   g_E <- g_E + w_E at each spike of an excitatory neuron that it hears

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import pkgutil
+import re
 import shlex
 import subprocess
 import time
@@ -22,6 +23,7 @@ from cortwin.activity import activity
 from cortwin.battery import variants
 from cortwin.blocks import Block, shareable, shared
 from cortwin.builder import Layout, arrays
+from cortwin.cli import main
 from cortwin.cpp import cache, compiler, paths, program, units
 from cortwin.cpp.device import LIBRARY, NAME
 from cortwin.cpp.explanation import explain
@@ -33,7 +35,9 @@ from cortwin.simulation import simulate
 LAYOUT = Layout(
     inputs=2, units=7, outputs=2, neurons_per_unit=3, trials=3, dt=1e-3, input_dt=0.01, input_steps=20, record_dt=0.01
 )
-PAGES = {page.name: importlib.import_module(f"cortwin.models.{page.name}") for page in pkgutil.iter_modules(models.__path__)}
+PAGES = {
+    page.name: importlib.import_module(f"cortwin.models.{page.name}") for page in pkgutil.iter_modules(models.__path__)
+}
 
 
 # The product
@@ -96,11 +100,14 @@ def simulated(model, writing, profile, layout=LAYOUT):
     layout = replace(layout, spikes=bool(spiking), dt=1e-4 if spiking else layout.dt)
     sizes = layout.sizes
     values = {
-        name: generator.standard_normal([sizes[size] for size in shape]) / np.sqrt(max(1, sizes[shape[-1]] if shape else 1))
+        name: generator.standard_normal([sizes[size] for size in shape])
+        / np.sqrt(max(1, sizes[shape[-1]] if shape else 1))
         for name, shape in model.shapes.items()
     }
     # Neurons that fire: a background above threshold, and a time constant that cannot be negative.
-    values |= {name: 1.2 + 0.3 * abs(array) for name, array in values.items() if name in ("b", "bias") or "_bias" in name}
+    values |= {
+        name: 1.2 + 0.3 * abs(array) for name, array in values.items() if name in ("b", "bias") or "_bias" in name
+    }
     values |= {name: 0.01 * array for name, array in values.items() if name.endswith(("decoder", "lead"))}
     inputs = 0.3 * generator.standard_normal((layout.trials, layout.input_steps, layout.inputs)).cumsum(axis=1)
     built = cpp.build(model, writing, layout, profile)
@@ -119,7 +126,7 @@ def same_to_the_bit(model, writing, layout=LAYOUT):
         if name.endswith((".x", ".v")):
             assert len(np.unique(array)) > array.size // 3
         if name.endswith(".count"):
-            assert array.sum() > 10 * len(array)
+            assert array.sum() > 3 * len(array)
     return ours
 
 
@@ -297,8 +304,10 @@ def on_our_device(tmp_path: Path, *, fast: bool):
 
 @pytest.mark.cpp
 def test_a_brian2_network_without_us_is_the_same_to_the_bit(tmp_path):
-    found, notes = on_our_device(tmp_path / "ours", fast=True)
-    expected, _ = on_our_device(tmp_path / "stock", fast=False)
+    # Brian2's own flags let the compiler take sums in another order, and those of "release" where to fuse a*b+c.
+    with program._flags("strict"):
+        found, notes = on_our_device(tmp_path / "ours", fast=True)
+        expected, _ = on_our_device(tmp_path / "stock", fast=False)
     for name, array in found.items():
         assert np.array_equal(array, expected[name]), name
     assert len(found["spikes.i"]) > 30
@@ -331,7 +340,8 @@ def test_a_file_with_macros_of_its_own_stays_alone(tmp_path):
     (tmp_path / "code_objects").mkdir()
 
     class Writer:
-        source_files = {"network.cpp", *units.FRAME}
+        def __init__(self):
+            self.source_files = {"network.cpp", *units.FRAME}
 
         def write(self, name, text):
             (tmp_path / name).write_text(text)
@@ -355,6 +365,8 @@ def test_a_file_with_macros_of_its_own_stays_alone(tmp_path):
     assert "void _run_a() { unit_a::_run_a(); }" in steps
     text = units.makefile(writer.source_files, "-O3", "-lm", {"steps_2.cpp": ("-O0",)})
     assert "steps_2.o: EXTRA = -O0" in text
+    # Brian2's own flags ask for C++11, which our headers are not.
+    assert " -w -std=c++17 " in units.makefile(writer.source_files, "-w -std=c++11", "", {})
 
 
 @pytest.mark.cpp
@@ -377,3 +389,13 @@ def test_explain_names_every_writing_and_why():
     assert (deliver.stock, deliver.used, deliver.reason) == ("synapses", "dense_deliver", "")
     assert "-O3" in deliver.flags
     assert all(line.used == line.stock for line in explain(lif.model(), "stock")[0])
+
+
+def test_the_command_explains_a_page(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["explain", "lif"])
+    assert left.value.code == 0
+    said = capsys.readouterr().out
+    assert "lif, spiking: " in said
+    assert re.search(r"recurrence_pre +dense_deliver +- +a fast path", said)
+    assert "lif has no rate writing: " in said

@@ -1,4 +1,4 @@
-"""Large sparse networks as pages: the same spikes on every engine, in stock Brian2, and one clear line for bad input."""
+"""Large sparse networks as pages: the same spikes on every engine and in stock Brian2; one line for bad input."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from brian2 import ms, mV, second
 
 from cortwin import resources
 from cortwin.activity import activity
+from cortwin.builder import Layout
 from cortwin.connectivity import (
     AllToAll,
     FixedIndegree,
@@ -22,6 +23,8 @@ from cortwin.connectivity import (
     OneToOne,
     PairwiseBernoulli,
     Uniform,
+    draw,
+    key_of,
 )
 from cortwin.errors import CortwinError
 from cortwin.model import Lacking, Model, Pathway, Population, Writing
@@ -86,7 +89,7 @@ NETWORK = page(
     total=Pathway("inh", "exc", FixedTotalNumber(90), on_pre="v_post += J_inh", delay=Normal("d", "sd_d", "d_min")),
     bernoulli=Pathway("inh", "inh", PairwiseBernoulli(0.3, autapses=False), on_pre="v_post += J_inh"),
     everyone=Pathway("inh", "inh", AllToAll(autapses=False), on_pre="v_post += 0.01*J_inh", delay="d"),
-    alone=drawn("exc", "exc", OneToOne(), on_pre="v_post += 0.1*w*int(v_pre < theta)"),
+    alone=drawn("exc", "exc", OneToOne(), on_pre="v_post += 0.1*w*int(drive_pre > low)"),
     listed=Pathway(
         "inh",
         "exc",
@@ -156,7 +159,7 @@ def trains_of_stock_brian2(seed):
     clock = brian2.Clock(DT * second)
     groups, monitors, synapses = {}, {}, []
     for name, part in text.populations.items():
-        states = {"v": connections_free(name, "v", seed), "drive": connections_free(name, "drive", seed)}
+        states = {"v": states_of(name, "v", seed), "drive": states_of(name, "drive", seed)}
         groups[name] = brian2.NeuronGroup(
             part.size,
             LIF,
@@ -195,13 +198,11 @@ def trains_of_stock_brian2(seed):
     }
 
 
-def connections_free(population, variable, seed):
+def states_of(population, variable, seed):
     """Return drawn states of a population, from the reference."""
-    from cortwin.connectivity import draw, key_of
-
     bounds = {"v": ("v_reset", "theta"), "drive": ("low", "high")}[variable]
     plain = Uniform(*(float(CONSTANTS[name]) for name in bounds))
-    return draw(plain, NETWORK.spiking.populations[population].size, key_of(seed, population), variable)
+    return draw(plain, {"exc": 40, "inh": 10}[population], key_of(seed, population), variable)
 
 
 def test_an_input_says_for_how_long_a_network_runs():
@@ -273,7 +274,9 @@ RUNS = {
 @pytest.mark.parametrize(("changes", "complaint"), RUNS.values(), ids=RUNS)
 def test_a_run_that_cannot_be_is_refused(changes, complaint):
     constants = changes.pop("constants", {})
-    model = page(constants=constants, p=replace(Pathway("exc", "exc", AllToAll(), on_pre="v_post += J", delay="d"), **changes))
+    model = page(
+        constants=constants, p=replace(Pathway("exc", "exc", AllToAll(), on_pre="v_post += J", delay="d"), **changes)
+    )
     with pytest.raises(CortwinError, match=complaint) as raised:
         run_network(model, duration=DURATION, dt=DT, engine="cpp")
     assert "\n" not in str(raised.value)
@@ -304,7 +307,7 @@ def test_lists_that_make_no_synapses_are_refused(changes, complaint):
 
 @pytest.mark.parametrize("duration", [0.0, -1.0, np.nan, None])
 def test_a_duration_is_positive(duration):
-    with pytest.raises(CortwinError, match="the duration is .*, must be positive"):
+    with pytest.raises(CortwinError, match=r"the duration is .*, must be positive"):
         run_network(NETWORK, values=VALUES, duration=duration, dt=DT)
 
 
@@ -315,9 +318,9 @@ def test_an_unknown_pathway_is_refused():
 
 def test_rows_take_few_bytes_a_synapse():
     constant = page(p=Pathway("exc", "exc", FixedIndegree(10**6), on_pre="v_post += J", delay="d"))
-    single = page(p=drawn("exc", "exc", FixedIndegree(10**6), dtype={"w": "float32"}, delay=Normal("d", "sd_d", "d_min")))
-    from cortwin.builder import Layout
-
+    single = page(
+        p=drawn("exc", "exc", FixedIndegree(10**6), dtype={"w": "float32"}, delay=Normal("d", "sd_d", "d_min"))
+    )
     layout = Layout.of_one_trial(constant.sizes({}), dt=DT, steps=1)
     for model, most in ((constant, 8), (single, 12)):
         need = resources.estimate(model, "spiking", layout)

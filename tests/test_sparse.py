@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import brian2
 import numpy as np
@@ -106,7 +107,7 @@ def network(rng: np.random.Generator) -> brian2.Network:
     group.drive = np.where(np.arange(len(group)) < edges[-2], 1.2, 4.0)
     group.ref = rng.integers(0, 3, len(group)) * ms
 
-    def connect(name, model, on_pre, *, in_order=False, steps=None, **keywords):
+    def connect(name: str, model: str, on_pre: Any, *, in_order: bool = False, steps: int = 0, **keywords: Any) -> Any:
         synapses = brian2.Synapses(part[name], part[name], model, on_pre=on_pre, name=name, method="euler", **keywords)
         n = SYNAPSES[name]
         i, j = rng.integers(0, NEURONS[name], (2, n))
@@ -120,7 +121,8 @@ def network(rng: np.random.Generator) -> brian2.Network:
             synapses.pre.delay = rng.integers(0, steps, n) * 0.1 * ms
         return synapses
 
-    late, plastic = {"delay": 1.5 * ms}, "v_post += w\nx += 0.01\nw = clip(w - y, -1, 1)"
+    late: dict[str, Any] = {"delay": 1.5 * ms}
+    plastic = "v_post += w\nx += 0.01\nw = clip(w - y, -1, 1)"
     made = {
         "random": connect("random", "w : 1", "v_post += w", **late),
         "sorted": connect("sorted", "w : 1", "v_post += w", in_order=True, **late),
@@ -141,13 +143,19 @@ def network(rng: np.random.Generator) -> brian2.Network:
     return whole
 
 
-def build(device_name: str, folder: Path) -> tuple[dict, list]:
-    """Compile the network on a device; return the file and type of each array that is compared, and the notes."""
-    set_device(device_name, build_on_run=False)
-    device = all_devices[device_name]
+def build(folder: Path, *, fast: bool) -> tuple[dict, list]:
+    """Compile the network, with Brian2's templates unless it is to be fast.
+
+    Returns the file and type of each array that is compared, and the notes.
+    """
+    set_device(NAME, build_on_run=False)
+    device = all_devices[NAME]
     device.reinit()
+    device.fast = fast
     device.activate(build_on_run=False)
-    kept = {"codegen.cpp.extra_compile_args": list(compiler.PROFILES["release"])}
+    # Less optimisation than in use: most of the test is the compilation of Brian2's many files.
+    flags = ["-O1" if flag == "-O3" else flag for flag in compiler.PROFILES["release"]]
+    kept = {"codegen.cpp.extra_compile_args": flags}
     kept["devices.cpp_standalone.extra_make_args_unix"] = ["-j2"]
     before = {name: brian2.prefs[name] for name in kept}
     try:
@@ -160,7 +168,7 @@ def build(device_name: str, folder: Path) -> tuple[dict, list]:
             for variable in device.arrays
             if getattr(variable.owner, "name", "") in {"spikes", "cells", *NEURONS} and variable.name in COMPARED
         }
-        return files, list(getattr(device, "notes", []))
+        return files, list(device.notes)
     finally:
         for name, value in before.items():
             brian2.prefs[name] = value
@@ -179,11 +187,11 @@ def found(folder: Path, files: dict, threads: int) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """Compile the network on Brian2's device and on ours: (stock arrays, our arrays by threads, our notes)."""
+    """Compile the network with Brian2's templates and with ours: (stock arrays, our arrays by threads, our notes)."""
     folder = tmp_path_factory.mktemp("networks")
-    files, _ = build("cpp_standalone", folder / "stock")
+    files, _ = build(folder / "stock", fast=False)
     stock = found(folder / "stock", files, 1)
-    files, notes = build(NAME, folder / "ours")
+    files, notes = build(folder / "ours", fast=True)
     return stock, {threads: found(folder / "ours", files, threads) for threads in (1, 2)}, notes
 
 

@@ -323,10 +323,10 @@ def objects(
             groups[name].run_regularly(_counting(population), when="after_groups", name=f"{name}_{COUNTER}")
         for variable, target in population.linked.items():
             source, _, linked = target.partition(".")
-            sizes = population.size, text.populations[source].size
-            if isinstance(sizes[0], int) or isinstance(sizes[1], int):
+            size, of = population.size, text.populations[source].size
+            if isinstance(size, int) or isinstance(of, int):
                 raise CortwinError(f"{where}, {name}: populations with a size of their own cannot be linked")
-            index = owner(layout, *sizes, f"{where}, {name}.{variable}")
+            index = owner(layout, size, of, f"{where}, {name}.{variable}")
             setattr(groups[name], variable, brian2.linked_var(groups[source], linked, index=index))
     if layout.intervention:
         _lay_hands_on(groups, model, writing)
@@ -470,8 +470,8 @@ def connections(
             raise CortwinError(f"{where}: one-to-one between {n_source} and {n_target} elements")
         within = np.arange(n_source), np.arange(n_source)
     else:
-        ends = (text.populations[end] for end in (pathway.source, pathway.target))
-        within = np.arange(n_source), _converges(layout, *ends, where)[:n_source]
+        source, target = (text.populations[end] for end in (pathway.source, pathway.target))
+        within = np.arange(n_source), _converges(layout, source, target, where)[:n_source]
     trial = np.arange(layout.trials)[:, None]
     return (
         (within[0] + trial * n_source).ravel().astype(np.int32),
@@ -501,7 +501,7 @@ def synapses_of(
         drawn = connectivity.draw(plain, n, data[f"{name}.key"], variable)
         drawn = drawn.astype(pathway.dtype.get(variable, "float64"))
         variables[variable] = np.tile(drawn, layout.trials)
-    delay: float | NDArray[np.float64] = 0.0
+    delay: float | NDArray = 0.0
     if isinstance(pathway.delay, Distribution):
         plain = in_si(pathway.delay, model.constants, SECOND, where)
         steps = connectivity.delay_steps(connectivity.draw(plain, n, data[f"{name}.key"], "delay"), layout.dt)

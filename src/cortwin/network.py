@@ -31,6 +31,7 @@ class NetworkRun:
     activity : by name, (trial, time, unit); empty where the writing records none
     seconds, build_seconds : wall time of the run without the build, and of the build (0 when cached)
     stepping_seconds : what the steps alone took, without drawing the network; NaN where the engine does not tell
+    code_objects : which template each part of the program got, as in `cortwin.simulation.Simulation`
     """
 
     spikes: Mapping[str, xr.Dataset]
@@ -38,6 +39,7 @@ class NetworkRun:
     seconds: float
     build_seconds: float
     stepping_seconds: float = float("nan")
+    code_objects: tuple[Mapping[str, str], ...] = ()
 
     def rate(self, population: str) -> float:
         """Return the mean firing rate of a population in Hz."""
@@ -106,7 +108,8 @@ def run_network(
     )
     sizes = model.sizes(values or {}) | {"inputs": inputs.sizes["input"]}
     spikes = {} if found.spikes is None else _apart(found.spikes, text, sizes)
-    return NetworkRun(spikes, found.activity, found.seconds, found.build_seconds, found.stepping_seconds)
+    costs = found.seconds, found.build_seconds, found.stepping_seconds, found.code_objects
+    return NetworkRun(spikes, found.activity, *costs)
 
 
 def connections_of(

@@ -49,7 +49,8 @@ class Simulation:
 
     ``spikes.attrs["note"]`` is there when no neuron spiked, or all at their limit: their statistics mean nothing then.
     ``seconds`` is the wall time of the runs without the build, ``build_seconds`` that of the build (0 when cached);
-    ``stepping_seconds`` what the steps of the batches alone took, summed, where the engine is C++: no connections drawn.
+    ``stepping_seconds`` what the steps of the batches alone took, summed, without drawing connections, where the engine
+    is C++; ``code_objects`` then tells which template each part of the program got, as `cortwin.cpp.device.Note`.
     """
 
     activity: xr.Dataset
@@ -57,6 +58,7 @@ class Simulation:
     seconds: float
     build_seconds: float
     stepping_seconds: float = float("nan")
+    code_objects: tuple[Mapping[str, str], ...] = ()
 
     @property
     def spike_count(self) -> int:
@@ -146,10 +148,11 @@ def simulate(
         return arrays(model, writing, layout, values, part.inputs, part.intervention, shared=shared, **drawn)
 
     prepare(batches[0])
-    build_seconds = 0.0
+    build_seconds, code_objects = 0.0, ()
     if engine == "cpp":
         program = cpp.build(model, writing, layout, profile)
         build_seconds, shared = program.build_seconds, program.shared
+        code_objects = tuple(program.description["code_objects"])
     started = time.perf_counter()
     if engine == "cpp":
         run = partial(cpp.run, program, timeout=timeout, memory=memory, threads=threads)
@@ -166,7 +169,8 @@ def simulate(
     if found is not None and (note := pathology(found, _t_ref(model, writing))):
         found.attrs["note"] = note
     stepping = sum(float(result.get(cpp.STEPPING, [math.nan])[0]) for result in results)
-    return Simulation(_activity(model, writing, layout, results, inputs), found, seconds, build_seconds, stepping)
+    shown = _activity(model, writing, layout, results, inputs)
+    return Simulation(shown, found, seconds, build_seconds, stepping, code_objects)
 
 
 @dataclass(frozen=True)
@@ -235,7 +239,9 @@ def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDA
         # An input that nobody hears is not among them.
         states |= {name: steps for name, steps in timed.items() if name in program.state}
         simulate_one = partial(program.simulate, n_steps=n_steps, differentiable=False)
-        keys = jax.random.split(jax.random.wrap_key_data(data.get(NOISE, np.zeros(2, np.uint32))), layout.trials)
+        keys = jax.random.split(
+            jax.random.wrap_key_data(jax.numpy.asarray(data.get(NOISE, np.zeros(2, np.uint32)))), layout.trials
+        )
         found = jax.jit(jax.vmap(lambda values, key: simulate_one(values, key=key)))(states, keys)
     results: dict[str, NDArray] = {}
     for name, values in found.items():

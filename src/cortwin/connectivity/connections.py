@@ -22,7 +22,7 @@ class Connections:
 
     source: NDArray[np.int32]
     target: NDArray[np.int32]
-    delay: float | NDArray[np.float64]
+    delay: float | NDArray
     variables: Mapping[str, NDArray]
 
     def __len__(self) -> int:

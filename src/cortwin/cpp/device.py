@@ -117,19 +117,30 @@ class CortwinDevice(CPPStandaloneDevice):
         shutil.copy2(LIBRARY / "dynamic_array.h", Path(directory) / "brianlib" / "dynamic_array.h")
 
     def network_run(self, *arguments: Any, **keywords: Any) -> None:
-        """Count the run in the program, for what our templates prepare at the beginning of a run."""
+        """Count the run in the program, for what our templates prepare at the beginning of a run, and time it."""
         self.insert_code("main", "cortwin::runs_begun++;")
         # One frame more lies between Brian2 and the namespace of the caller.
         super().network_run(*arguments, **{**keywords, "level": keywords.get("level", 0) + 1})
+        if not self.build_on_run:
+            # Brian2 takes the processor's time, to which every thread adds.
+            network, lines = [queued for kind, queued in self.main_queue if kind == "run_network"][-1]
+            place = next(n for n, line in enumerate(lines) if line.startswith(f"{network.name}.run("))
+            lines[place : place + 1] = [
+                "cortwin::run_begun = std::chrono::steady_clock::now();",
+                lines[place],
+                "Network::_last_run_time = cortwin::seconds_of_run();",
+            ]
 
     def generate_makefile(
         self, writer: Any, compiler: Any, compiler_flags: str, linker_flags: str, nb_threads: int, debug: bool
     ) -> None:
-        """Put the sources together and write a makefile for what they have become; Brian2's own where we are not fast."""
+        """Put the sources together and write a makefile for what they have become; Brian2's where we are not fast."""
         if not self.fast or debug or compiler == "msvc":
             super().generate_makefile(writer, compiler, compiler_flags, linker_flags, nb_threads, debug)
             return
-        self.units = units.combine(Path(self.project_dir), writer, {note.code_object: note.flags for note in self.notes})
+        self.units = units.combine(
+            Path(self.project_dir), writer, {note.code_object: note.flags for note in self.notes}
+        )
         threads = f" {openmp_pragma('compilation')}" if nb_threads else ""
         text = units.makefile(writer.source_files, compiler_flags + threads, linker_flags + threads, self.units)
         writer.write("makefile", text)

@@ -55,7 +55,9 @@ def explain(model: Model, profile: str = "release") -> tuple[list[Line], dict[st
             lacking[writing] = text.reason
             continue
         spikes = bool(text.spikes)
-        layout = Layout(**SIZES, dt=1e-4, input_dt=1e-2, input_steps=1, record_dt=1e-2, spikes=spikes)
+        layout = Layout(
+            **SIZES, dt=1e-4, input_dt=1e-2, input_steps=1, record_dt=1e-2, spikes=spikes, intervention=False
+        )
         with tempfile.TemporaryDirectory(prefix="cortwin-explain-") as folder:
             notes = generate(Path(folder), model, writing, layout, profile)["code_objects"]
         for note in notes:

@@ -202,7 +202,8 @@ def _taken(network: brian2.Network, text: Writing) -> dict[str, Any]:
         if _is_listed(pathway):
             variables = network[name].variables
             dtypes |= {f"{name}.{variable}": np.dtype(variables[variable].dtype).name for variable in pathway.values}
-    return {name: {"dtype": dtype, "constant": False, "file": None} for name, dtype in dtypes.items()}
+    entry = {"constant": False, "file": None, "trials": 1, "size": None}
+    return {name: {"dtype": dtype, **entry} for name, dtype in dtypes.items()}
 
 
 def _reading_back(device: Any, given: dict[str, Any], layout: Layout) -> str:

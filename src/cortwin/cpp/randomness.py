@@ -20,7 +20,7 @@ from brian2.input.binomial import BinomialFunction
 # A binomial number of larger variance would need a table of more than 20,000 columns.
 LARGEST_VARIANCE = 1e6
 
-# C++ type and bulk function of what each function draws, for `cortwin.cpp.paths.drive`.
+# C++ name of a code object's stream.
 STREAM = "_own_stream"
 STOCK_POISSON = poisson_code.replace("int32_t _poisson(", "int32_t _untabulated_poisson(")
 
@@ -69,7 +69,8 @@ def use_in(code_object: type) -> None:
             return stock(n, p, use_normal, name)
         return _binomial(int(n), float(p), name), own
 
-    BinomialFunction.implementations[code_object] = binomial
+    container: dict[Any, Any] = BinomialFunction.implementations
+    container[code_object] = binomial
 
 
 def draws(variables: Mapping[str, Any]) -> dict[str, str]:
@@ -81,7 +82,8 @@ def draws(variables: Mapping[str, Any]) -> dict[str, str]:
 
 def threaded() -> bool:
     """Whether Brian2's OpenMP is on."""
-    return brian2.prefs["devices.cpp_standalone.openmp_threads"] > 0
+    threads: Any = brian2.prefs["devices.cpp_standalone.openmp_threads"]
+    return threads > 0
 
 
 def table_of(binomial: str) -> str:

@@ -17,6 +17,8 @@ from typing import Any
 MARK = "////// SUPPORT CODE ///////"
 # Frame of the program; the loop over time stands with the code objects that it calls.
 FRAME, LOOP = ("objects.cpp", "run.cpp", "main.cpp", "synapses_classes.cpp"), "network.cpp"
+# What our headers are written in; Brian2 asks for an older one unless it is told otherwise.
+STANDARD, OLD_STANDARD = "-std=c++17", re.compile(r"-std=(c|gnu)[+][+](11|14)(?!\S)")
 SETUP = ("-O1",)  # behind the others: the last level counts
 # A file with macros of its own, Brian2's excepted, or with further includes stays alone: neither knows a namespace.
 OWN_MACRO = re.compile(r"^\s*#\s*(include|define(?!\s+_brian_))\b", re.MULTILINE)
@@ -57,7 +59,7 @@ def combine(folder: Path, writer: Any, flags: Mapping[str, tuple[str, ...]]) -> 
             writer.source_files.discard(name)
     for unit, (_, text) in units.items():
         writer.write(unit, text)
-    return {unit: extra for unit, (extra, _) in units.items()} | {name: () for name in alone}
+    return {unit: extra for unit, (extra, _) in units.items()} | dict.fromkeys(alone, ())
 
 
 def makefile(sources: Iterable[str], flags: str, linker_flags: str, extra: Mapping[str, tuple[str, ...]]) -> str:
@@ -70,11 +72,13 @@ def makefile(sources: Iterable[str], flags: str, linker_flags: str, extra: Mappi
     extra : further flags of some of them
     """
     objects = [re.sub(r"\.c(pp)?$", ".o", name) for name in sorted(sources)]
-    own = [f"{re.sub(r'[.]cpp$', '.o', name)}: EXTRA = {shlex.join(more)}" for name, more in sorted(extra.items()) if more]
+    own = [
+        f"{re.sub(r'[.]cpp$', '.o', name)}: EXTRA = {shlex.join(more)}" for name, more in sorted(extra.items()) if more
+    ]
     lines = [
         "PROGRAM = main",
         f"OBJS = {' '.join(objects)}",
-        f"CXXFLAGS = -c -MMD -Wno-write-strings {flags} -I.",
+        f"CXXFLAGS = -c -MMD -Wno-write-strings {OLD_STANDARD.sub(STANDARD, flags)} -I.",
         f"LFLAGS = {linker_flags}",
         *own,
         "all: $(PROGRAM)",

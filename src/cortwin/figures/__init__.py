@@ -52,7 +52,10 @@ from cortwin.figures.rotations import rotation_planes as rotation_planes
 from cortwin.figures.saving import save as save
 from cortwin.figures.similarity import similarity_scores as similarity_scores
 from cortwin.figures.spectrum import eigenvalues as eigenvalues
+from cortwin.figures.speed import cost_against_events as cost_against_events
 from cortwin.figures.speed import speed_ratios as speed_ratios
+from cortwin.figures.states import network_states as network_states
+from cortwin.figures.states import rate_curves as rate_curves
 from cortwin.figures.told_by_layer import accuracy_of_questions as accuracy_of_questions
 from cortwin.figures.told_by_layer import accuracy_over_delay as accuracy_over_delay
 from cortwin.figures.training import training_curves as training_curves

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,12 +48,14 @@ class Contestant:
     script : its file
     threads : that it may use
     python : the interpreter, of the environment that its packages are in
+    options : its own part of the case
     """
 
     name: str
     script: Path
     threads: int = 1
     python: str = sys.executable
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def trainers(names: Sequence[str], threads: Sequence[int]) -> list[Contestant]:
@@ -120,15 +122,35 @@ class Race:
 
         In a repetition each process has its turn, in another order every time, and the others wait.
         """
-        runners = [runner for runner in self._runners if contestants is None or runner.contestant.name in contestants]
-        for runner in runners:
-            runner.order(case)
+        self.prepare(case, contestants)
+        return self.turns(repetitions, contestants)
+
+    def prepare(self, case: Mapping[str, Any], contestants: Sequence[str] | None = None) -> None:
+        """Let every process make a case ready and warm up, one after the other."""
+        for runner in self._of(contestants):
+            runner.order({**case, **runner.contestant.options})
+
+    def turns(
+        self, repetitions: int, contestants: Sequence[str] | None = None, threads: Mapping[str, int] | None = None
+    ) -> dict[tuple[str, int], list[dict[str, Any]]]:
+        """As `measure`, of the case that was prepared last.
+
+        Parameters
+        ----------
+        repetitions : turns of each
+        contestants : names of those who take part; all when None
+        threads : the number of threads to take part with, by name; each of them when None
+        """
+        runners = [one for one in self._of(contestants) if threads is None or _key(one)[1] == threads[_key(one)[0]]]
         found: dict[tuple[str, int], list[dict[str, Any]]] = {_key(one): [] for one in runners}
         for repetition in range(repetitions):
             first = repetition % len(runners)
             for runner in (*runners[first:], *runners[:first]):
                 found[_key(runner)].append(runner.order(None))
         return found
+
+    def _of(self, contestants: Sequence[str] | None) -> list[Runner]:
+        return [one for one in self._runners if contestants is None or one.contestant.name in contestants]
 
     def times(self, case: Case, repetitions: int, contestants: Sequence[str]) -> dict[tuple[str, int], list[float]]:
         """Return the seconds of one update in every repetition, by contestant and threads; see `measure`."""

@@ -21,7 +21,6 @@ from cortwin.cpp.units import SETUP
 
 CONNECTING = ("synapses_create_generator", "synapses_create_array")
 REPLACES = {"synapses_create_generator", "summed_variable", "synapses_push_spikes", "synapses"}
-RANDOM = {"rand", "randn", "poisson", "binomial"}
 ENDS = ("_presynaptic_idx", "_postsynaptic_idx")
 # Both are arrays to Brian2; in our loops they are numbers.
 NUMBERS = {name: AuxiliaryVariable(name, dtype=np.int32) for name in ENDS}
@@ -153,14 +152,17 @@ def _factors(request: Request) -> tuple[str, str] | None:
         return None
     dtype = request.keywords["_target_var"].dtype
     for weight, rest in ((product.left, product.right), (product.right, product.left)):
-        variable = request.variables.get(weight.id) if isinstance(weight, ast.Name) else None
+        if not isinstance(weight, ast.Name):
+            continue
+        variable: Any = request.variables.get(weight.id)
         if not isinstance(variable, ArrayVariable) or variable.dtype != dtype or request.indices[weight.id] != "_idx":
             continue
         _, names, _ = analyse_identifiers(f"_rest = {ast.unparse(rest)}", request.variables, recursive=True)
         arrays = {name: request.variables[name] for name in names if isinstance(request.variables[name], ArrayVariable)}
         places = {request.indices[name] for name in arrays}
-        # Every number that goes into a sum has its type; a random number would be another one for each synapse.
-        if places == {ENDS[0]} | (places & {"0"}) and {v.dtype for v in arrays.values()} and not names & RANDOM:
+        # A random number would be another one for each synapse.
+        drawn = any(not getattr(request.variables[name], "stateless", True) for name in names)
+        if ENDS[0] in places and places <= {ENDS[0], "0"} and not drawn:
             if isinstance(rest, ast.Name) and rest.id in arrays and arrays[rest.id].dtype != dtype:
                 continue
             return weight.id, ast.unparse(rest)
