@@ -50,8 +50,8 @@ SHOWN = 0.4  # s of the raster
 SCALES = 0.05, 0.1, 0.2, 0.5, 1.0
 SCALED = (
     " The circuit is scaled down: weights and a constant current keep mean and variance of the input at the rates of "
-    "the full one. They cannot keep its correlations, which grow as sources are shared by fewer neurons, nor the size of "
-    "a single event, which grows by one over the square root of the scale and lets rates fall (van Albada, Helias & "
+    "the full one. They cannot keep its correlations, which grow as sources are shared by fewer neurons, nor the size "
+    "of a single event, which grows by one over the square root of the scale and lets rates fall (van Albada, Helias & "
     "Diesmann 2015, doi:10.1371/journal.pcbi.1004490). Reference rates are those of the full circuit."
 )
 SERIES = {

@@ -45,9 +45,9 @@ height of the jump that carries the same charge. f is the rate of a leaky integr
     1 / f = t_ref / tau_m + integral over q > 0 of exp(-q^2) (exp(2 y q) - exp(2 z q)) / q,
     y = (1 - x) / sqrt(s) + shift,   z = -x / sqrt(s) + shift,   shift = 1.0326 sqrt(tau_syn / tau_m)
 
-The integral is a sum of 12 terms p_k at the nodes q_k in the text, which is therefore plain Brian2: both compilers take it, gradients pass
-through it, and no code of ours stands between the equation and what runs. Its error is below 1e-4 of the rate wherever
-the circuit works (0.02 < s < 0.6, -1 < x < 1.5), against an independent evaluation.
+The integral is a sum of 12 terms p_k at the nodes q_k in the text, which is therefore plain Brian2: both compilers take
+it, gradients pass through it, and no code of ours stands between the equation and what runs. Its error is below 1e-4 of
+the rate wherever the circuit works (0.02 < s < 0.6, -1 < x < 1.5), against an independent evaluation.
 
 Exact: textbook and rate agree to rounding when dt = alpha tau.
 Approximate: the spiking writing. Its stationary rates differ from those of the other two, by which spikes are taken for

@@ -86,6 +86,14 @@ def test_samples_of_poisson_neurons_are_as_they_must_be():
     assert abs(found["correlation"].std() - 1 / math.sqrt(4000)) < 0.002
 
 
+def test_equal_counts_are_equal_rates_whatever_the_last_bit_of_a_duration():
+    spikes = poisson(1, n_units=200, duration=0.6)
+    later = spikes.assign(time=spikes["time"] + 0.2).assign_attrs(t_start=0.2, duration=0.8 - 0.2)
+    assert later.attrs["duration"] != spikes.attrs["duration"]
+    one, other = (population_samples({"E": table}, np.random.default_rng(1))["E"]["rate"] for table in (spikes, later))
+    assert kolmogorov_smirnov(one, other) == 0
+
+
 def test_another_network_is_as_far_as_seeds_are_or_farther():
     own = [population_samples({"E": poisson(seed)}, np.random.default_rng(1)) for seed in (1, 2, 3)]
     alike, faster = (population_samples({"E": poisson(9, rate=rate)}, np.random.default_rng(1)) for rate in (8.0, 9.0))

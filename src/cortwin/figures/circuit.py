@@ -214,6 +214,7 @@ def _label_first(axes: Axes, draw: Any) -> None:
         label_log_y(axes)
     else:
         axes.set_ylabel("rate (Hz)")
+        axes.set_ylim(bottom=0)
 
 
 def _draw_spectrum(axes: Axes, spectrum: xr.DataArray, colour: str, highest: float | None, label: str) -> None:
@@ -233,7 +234,6 @@ def _draw_response(axes: Axes, response: xr.DataArray, colour: str, limit: float
     axes.fill_between(time, mean - error, mean + error, step="mid", color=colour, alpha=0.25, linewidth=0)
     axes.step(time, mean, where="mid", color=colour, linewidth=0.8, label=label)
     axes.set_xlabel("after the volley (ms)")
-    axes.set_ylim(bottom=0)
 
 
 @drawing
