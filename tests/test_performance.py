@@ -129,7 +129,7 @@ def test_costs_that_grow_with_the_events_have_the_exponent_one(performance, monk
     rows = [row for row in results.tables["costs"] if row["kind"] == "neurons"]
     case = performance.module._sparse(10_000)
     assert rows[1]["events"] == pytest.approx(100 * 1000 / case["seconds"])
-    assert rows[1]["seconds"] == pytest.approx(2 * 2.0 / case["seconds"])
+    assert rows[1]["seconds"] == pytest.approx(np.median([2.0, 4.0]) / case["seconds"])
     assert results.metrics["cost.exponent.neurons"] == pytest.approx(1)
     assert results.metrics["memory.bytes_per_synapse.synapse"] == 5
     drawings = performance.draw(results)

@@ -24,7 +24,7 @@ from brian2 import (
 )
 
 
-def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
+def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Build the network; ``case["sorted"]`` lists its synapses by source."""
     threads = int(os.environ["OMP_NUM_THREADS"])
     prefs.devices.cpp_standalone.openmp_threads = threads if threads > 1 else 0
@@ -40,7 +40,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
         "dv/dt = -v/tau_m : volt (unless refractory)",
         threshold="v > theta",
         reset="v = 10*mV",
-        refractory=2 * ms,
+        refractory=2 * ms,  # type: ignore[arg-type]
         method="exact",
         namespace={"tau_m": tau_m, "theta": theta},
     )
@@ -62,7 +62,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     network.run(case["seconds"] * second)
     device.build(directory=os.getcwd(), run=False)
 
-    def simulate() -> dict[str, float]:
+    def simulate() -> dict[str, Any]:
         device.run()
         return {"seconds": device._last_run_time, "spikes": int(monitor.num_spikes)}
 

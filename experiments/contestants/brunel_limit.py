@@ -11,7 +11,7 @@ from cortwin.speed.loops import compile_loop, run_loop
 SOURCE = Path(__file__).with_name("brunel_limit.cpp")
 
 
-def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
+def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Compile the loop; each call draws the network and simulates it."""
     program = compile_loop(SOURCE, Path.cwd())
     # Events of the background in a step of 0.1 ms: eta threshold / (J tau_m) dt
@@ -19,7 +19,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     sizes = [case[name] for name in ("n_e", "n_i", "c_e", "c_i")]
     description = " ".join(map(repr, [*sizes, case["g"], case["J"], events, round(1e4 * case["seconds"]), 1]))
 
-    def simulate() -> dict[str, float]:
+    def simulate() -> dict[str, Any]:
         measured, _ = run_loop(program, description, Path("spikes"))
         return {"seconds": measured["seconds"], "spikes": measured["spikes"]}
 

@@ -10,7 +10,7 @@ from typing import Any
 import nest  # type: ignore[import-not-found]
 
 
-def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
+def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Build the network and let it go on for the case's time at each call."""
     nest.ResetKernel()
     nest.set(resolution=0.1, local_num_threads=int(os.environ["OMP_NUM_THREADS"]), rng_seed=1, print_time=False)
@@ -31,7 +31,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     nest.Connect(inhibitory, neurons, {"rule": "fixed_indegree", "indegree": c_i}, "inhibitory")
     nest.Prepare()
 
-    def simulate() -> dict[str, float]:
+    def simulate() -> dict[str, Any]:
         before = recorder.n_events
         start = time.perf_counter()
         nest.Run(1e3 * case["seconds"])

@@ -22,7 +22,7 @@ CUBA = ann.Neuron(
 )
 
 
-def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
+def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Compile the network and let it go on for the case's time at each call."""
     network = ann.Network(dt=0.1, seed=1)
     network.config(num_threads=int(os.environ["OMP_NUM_THREADS"]))
@@ -35,7 +35,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     monitor = network.monitor(population, "spike")
     network.compile(directory="annarchy", silent=True)
 
-    def simulate() -> dict[str, float]:
+    def simulate() -> dict[str, Any]:
         start = time.perf_counter()
         network.simulate(1e3 * case["seconds"])
         seconds = time.perf_counter() - start

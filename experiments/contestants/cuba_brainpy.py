@@ -42,7 +42,7 @@ class CUBA(bp.DynSysGroup):
         return self.N.spike.value
 
 
-def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
+def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Compile the network and let it go on for the case's time at each call."""
     bm.set_dt(0.1)
     bm.random.seed(1)
@@ -54,7 +54,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     def loop(indices: Any) -> Any:
         return bm.for_loop(lambda i: model.step_run(i), indices)
 
-    def simulate() -> dict[str, float]:
+    def simulate() -> dict[str, Any]:
         nonlocal first
         spikes = np.asarray(loop(np.arange(first, first + steps)))
         first += steps

@@ -28,7 +28,7 @@ dgi/dt = -gi/taui : volt
 """
 
 
-def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
+def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Build the network; each call runs it from its beginning."""
     threads = int(os.environ["OMP_NUM_THREADS"])
     prefs.devices.cpp_standalone.openmp_threads = threads if threads > 1 else 0
@@ -39,7 +39,13 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     namespace |= {"we": 1.62 * mV, "wi": -9 * mV}
     n = case["neurons"]
     P = NeuronGroup(
-        n, EQUATIONS, threshold="v > Vt", reset="v = Vr", refractory=5 * ms, method="exact", namespace=namespace
+        n,
+        EQUATIONS,
+        threshold="v > Vt",
+        reset="v = Vr",
+        refractory=5 * ms,  # type: ignore[arg-type]
+        method="exact",
+        namespace=namespace,
     )
     P.v = "Vr + rand() * (Vt - Vr)"
     Ce = Synapses(P, P, on_pre="ge += we", namespace=namespace)
@@ -50,7 +56,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     Network(P, Ce, Ci, monitor).run(case["seconds"] * second)
     device.build(directory=os.getcwd(), run=False)
 
-    def simulate() -> dict[str, float]:
+    def simulate() -> dict[str, Any]:
         device.run()
         return {"seconds": device._last_run_time, "spikes": int(monitor.num_spikes)}
 

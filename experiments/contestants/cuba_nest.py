@@ -10,7 +10,7 @@ from typing import Any
 import nest  # type: ignore[import-not-found]
 
 
-def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
+def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Build the network and let it go on for the case's time at each call."""
     nest.ResetKernel()
     nest.set(resolution=0.1, local_num_threads=int(os.environ["OMP_NUM_THREADS"]), rng_seed=1, print_time=False)
@@ -27,7 +27,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     nest.Connect(neurons[4 * n // 5 :], neurons, rule, {"weight": -90.0, "delay": 0.1})
     nest.Prepare()
 
-    def simulate() -> dict[str, float]:
+    def simulate() -> dict[str, Any]:
         before = recorder.n_events
         start = time.perf_counter()
         nest.Run(1e3 * case["seconds"])

@@ -16,7 +16,7 @@ UNIT = ann.Neuron(
 )
 
 
-def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
+def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Compile the network and let it go on for the case's steps at each call."""
     network = ann.Network(dt=1.0, seed=1)
     network.config(num_threads=int(os.environ["OMP_NUM_THREADS"]))
@@ -28,7 +28,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     network.compile(directory="annarchy", silent=True)
     population.x = generator.standard_normal(n)
 
-    def simulate() -> dict[str, float]:
+    def simulate() -> dict[str, Any]:
         start = time.perf_counter()
         network.simulate(1.0 * case["steps"])
         return {"seconds": time.perf_counter() - start, "spread": float(np.std(population.x))}

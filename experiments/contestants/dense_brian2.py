@@ -10,7 +10,7 @@ import numpy as np
 from brian2 import Network, NeuronGroup, Synapses, defaultclock, device, ms, prefs, set_device
 
 
-def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
+def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Build the network; each call runs it from its beginning."""
     threads = int(os.environ["OMP_NUM_THREADS"])
     prefs.devices.cpp_standalone.openmp_threads = threads if threads > 1 else 0
@@ -34,7 +34,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     Network(units, synapses).run(case["steps"] * ms)
     device.build(directory=os.getcwd(), run=False)
 
-    def simulate() -> dict[str, float]:
+    def simulate() -> dict[str, Any]:
         device.run()
         return {"seconds": device._last_run_time, "spread": float(np.std(units.x[:]))}
 

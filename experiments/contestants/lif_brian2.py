@@ -25,7 +25,7 @@ from brian2 import (
 )
 
 
-def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
+def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Build the program; each call simulates every trial."""
     threads = int(os.environ["OMP_NUM_THREADS"])
     prefs.devices.cpp_standalone.openmp_threads = threads if threads > 1 else 0
@@ -35,7 +35,8 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     copies = min(case["copies"], trials)
     generator = np.random.default_rng(1)
     W = case["jump"] * generator.standard_normal((n, n)) / np.sqrt(n)
-    background = generator.uniform(*case["background"], n)
+    low, high = case["background"]
+    background = generator.uniform(low, high, n)
     shown = case["noise"] * generator.standard_normal((round(case["seconds"] / 0.01), copies * n))
     namespace = {"tau_m": 20 * ms, "stimulus": TimedArray(shown, dt=10 * ms)}
     neurons = NeuronGroup(
@@ -44,7 +45,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
            b : 1 (constant)""",
         threshold="v > 1",
         reset="v = 0",
-        refractory=2 * ms,
+        refractory=2 * ms,  # type: ignore[arg-type]
         method="exponential_euler",
         namespace=namespace,
     )
@@ -59,11 +60,11 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     Network(neurons, synapses, monitor).run(case["seconds"] * second)
     device.build(directory=os.getcwd(), run=False)
 
-    def simulate() -> dict[str, float]:
+    def simulate() -> dict[str, Any]:
         seconds, spikes = 0.0, 0
         for _ in range(trials // copies):
             device.run()
-            seconds += device._last_run_time
+            seconds += float(device._last_run_time)  # type: ignore[arg-type]
             spikes += int(monitor.num_spikes)
         return {"seconds": seconds, "spikes": spikes}
 

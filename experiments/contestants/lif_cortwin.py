@@ -17,9 +17,10 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Build the program; each call simulates every trial."""
     n, trials = case["units"], case["trials"]
     generator = np.random.default_rng(1)
+    low, high = case["background"]
     values = {
         "W_rec": case["jump"] * generator.standard_normal((n, n)) / np.sqrt(n),
-        "b": generator.uniform(*case["background"], n),
+        "b": generator.uniform(low, high, n),
         "W_in": generator.standard_normal((n, case["inputs"])) / np.sqrt(case["inputs"]),
         "v0": generator.uniform(size=n),
     }

@@ -33,7 +33,7 @@ I_dc : amp (constant)
 """
 
 
-def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
+def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Build the network of ``case``, the numbers of `cortwin.models.microcircuit.Circuit`; each call runs it."""
     threads = int(os.environ["OMP_NUM_THREADS"])
     prefs.devices.cpp_standalone.openmp_threads = threads if threads > 1 else 0
@@ -83,7 +83,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     Network(*parts, monitor).run(case["seconds"] * second)
     device.build(directory=os.getcwd(), run=False)
 
-    def simulate() -> dict[str, float]:
+    def simulate() -> dict[str, Any]:
         device.run()
         return {"seconds": device._last_run_time, "spikes": int(monitor.num_spikes)}
 

@@ -17,7 +17,7 @@ NEURON = {"C_m": 250.0, "tau_m": 10.0, "tau_syn_ex": 0.5, "tau_syn_in": 0.5, "t_
 POTENTIALS = {"E_L": -65.0, "V_th": -50.0, "V_reset": -65.0}
 
 
-def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
+def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Build the network of ``case``, as `microcircuit_brian2.py` does, and let it go on at each call."""
     nest.ResetKernel()
     nest.set(resolution=0.1, local_num_threads=int(os.environ["OMP_NUM_THREADS"]), rng_seed=1, print_time=False)
@@ -50,7 +50,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     nest.Prepare()
     build = time.perf_counter() - began
 
-    def simulate() -> dict[str, float]:
+    def simulate() -> dict[str, Any]:
         before = recorder.n_events
         start = time.perf_counter()
         nest.Run(1e3 * case["seconds"])

@@ -38,7 +38,8 @@ def input_statistics(
     J = np.asarray(weights, dtype=np.float64)
     KJ = np.asarray(indegrees, dtype=np.float64) * J
     rates = np.asarray(rates, dtype=np.float64)
-    return mean + tau_m * (KJ @ rates), np.sqrt(variance + tau_m * ((KJ * J) @ rates))
+    mu = np.asarray(mean, dtype=np.float64) + tau_m * (KJ @ rates)
+    return mu, np.sqrt(np.asarray(variance, dtype=np.float64) + tau_m * ((KJ * J) @ rates))
 
 
 def stationary_rates(
