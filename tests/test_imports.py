@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -83,13 +84,19 @@ def sources(root: Path) -> Iterator[tuple[str, str, Path]]:
 
 def imports(file: Path, package: str) -> Iterator[tuple[int, str]]:
     """Yield line and dotted name of every import of a file, wherever it stands."""
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    for node in import_statements(file.read_bytes()):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             module = ".".join([*above, *([node.module] if node.module else [])])
             yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+
+
+@cache
+def import_statements(text: bytes) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """Return the imports of a text; the same text is parsed once for all copies of the tree."""
+    return tuple(node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom))
 
 
 def part_of(name: str) -> str | None:

@@ -26,6 +26,7 @@ from cortwin.training.checks import (
     checked_samples,
     trained_names,
 )
+from cortwin.training.compiler import compiler_options
 from cortwin.training.descent import Descent, descend, error
 from cortwin.training.dropout import dropout_seeds
 from cortwin.training.optimizers import make_optimizer
@@ -176,8 +177,9 @@ def _of_textbook(model: _Itself, alpha: float, options: Options) -> tuple[Callab
 
 
 def _jitted(model: Model, alpha: float, options: Options, forward: Forward) -> tuple[Callable, Callable]:
-    updates = jax.jit(partial(descend, model, forward, _optimizer(options), alpha, options))
-    return updates, jax.jit(partial(error, model, forward, name=options.loss))
+    compiled = partial(jax.jit, compiler_options=compiler_options())
+    updates = compiled(partial(descend, model, forward, _optimizer(options), alpha, options))
+    return updates, compiled(partial(error, model, forward, name=options.loss))
 
 
 def _fingerprint(model: Model, alpha: float, options: Options, *data: Any) -> str:
