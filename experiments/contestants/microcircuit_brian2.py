@@ -33,7 +33,7 @@ I_dc : amp (constant)
 """
 
 
-def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
+def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Build the network of ``case``, the numbers of `cortwin.models.microcircuit.Circuit`; each call runs it."""
     threads = int(os.environ["OMP_NUM_THREADS"])
     prefs.devices.cpp_standalone.openmp_threads = threads if threads > 1 else 0
@@ -50,7 +50,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
         EQUATIONS,
         threshold="v > V_th",
         reset="v = E_L",
-        refractory=2 * ms,
+        refractory=2 * ms,  # type: ignore[arg-type]
         method="exact",
         namespace=namespace,
     )
@@ -83,7 +83,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, float]]:
     Network(*parts, monitor).run(case["seconds"] * second)
     device.build(directory=os.getcwd(), run=False)
 
-    def simulate() -> dict[str, float]:
+    def simulate() -> dict[str, Any]:
         device.run()
         return {"seconds": device._last_run_time, "spikes": int(monitor.num_spikes)}
 
