@@ -139,9 +139,9 @@ def _network(
     steps = round(sum(times.values()) / SAMPLE)
     into = np.arange(steps)[:, None] * SAMPLE - np.asarray(volleys) + 1e-9
     within = ((into >= 0) & (into < VOLLEY)).any(axis=1)
-    fires = run.generator("volleys").uniform(size=(steps, numbers.fibres)) < FIRING
+    fires = np.less(run.generator("volleys").uniform(size=(steps, numbers.fibres)), FIRING)
     # One program for all: without a volley the fibres hear zeros.
-    inputs = activity((fires & within[:, None])[None] * 1.0, dt=SAMPLE, last="input", name="thalamus")
+    inputs = activity(1.0 * (fires & within[:, None])[None], dt=SAMPLE, last="input", name="thalamus")
     with run.timed("networks"):
         return run_network(
             page.model(numbers.scale), inputs=inputs, dt=peers.DT, seed=seed, threads=threads, engine=run.engine
@@ -271,15 +271,14 @@ def _beside_peers(run: Run, stock: float, nest: str, threads: int) -> dict[str, 
     return found
 
 
-def _ratio(run: Run, contestant: Contestant, scale: float, seconds: float, numbers: list[int], threads: int) -> float:
-    """Return the peer's time over ours for a number of simulated seconds, each at its best."""
-    numbers = page.circuit(scale)
-    case = peers.case_of(numbers, seconds)
-    theirs = []
-    for number in numbers:
+def _ratio(run: Run, contestant: Contestant, scale: float, seconds: float, tried: list[int], threads: int) -> float:
+    """Return the peer's time over ours for a number of simulated seconds, each at its best number of threads."""
+    numbers, theirs = page.circuit(scale), []
+    for number in tried:
         one = Contestant(contestant.name, contestant.script, number, contestant.python)
         with Race.running([one]) as race, run.timed(contestant.name):
-            theirs += [answer["seconds"] for answer in race.measure(case, 1)[contestant.name, number]]
+            found = race.measure(peers.case_of(numbers, seconds), 1)
+        theirs += [answer["seconds"] for answer in found[contestant.name, number]]
     times = {"settling": 0.0, "duration": seconds}
     ours = [_network(run, numbers, times, run.seed, number).stepping_seconds for number in sorted({1, threads})]
     return min(theirs) / min(ours)

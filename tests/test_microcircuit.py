@@ -13,6 +13,7 @@ from cortwin.activity import activity
 from cortwin.analysis import siegert_rate, stationary_rates
 from cortwin.errors import CortwinError
 from cortwin.experiments import _microcircuit as peers
+from cortwin.figures import page_texts, typeset_page
 from cortwin.models import microcircuit as page
 from cortwin.speed.loops import compile_loop, loop_spikes, run_loop
 from cortwin.training import run_textbook
@@ -146,3 +147,17 @@ def test_the_engine_fires_as_the_loop_by_hand(loop, tmp_path):
         # Two networks drawn anew: of the smallest population 53 neurons, whose rates scatter by as much as they are.
         n = by_hand[name].attrs["n_units"]
         assert abs(one - other) < 0.1 + 6 * max(one, other) / math.sqrt(n), name
+
+
+def test_a_page_of_dozens_of_pathways_is_typeset_once_for_all_that_are_alike():
+    made = page.model("0.05")
+    figure = typeset_page(page_texts(made))
+    words = [text.get_text() for text in figure.texts]
+    others = [int(word.split("and ")[1].split()[0]) for word in words if word.endswith("others")]
+    # One for each sign, and every pathway is counted.
+    assert len(others) == 2
+    assert sum(others) + 2 == len(made.writing("spiking").pathways)
+    assert sum(word.startswith("L23E_") for word in words) == 1
+    # Constants stand in rows that end within the page.
+    figure.draw_without_rendering()
+    assert max(text.get_window_extent().x1 for text in figure.texts) <= figure.bbox.x1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import numpy as np
@@ -120,3 +121,23 @@ def test_readouts_of_neurons_that_hear_nothing_guess(monkeypatch):
     drawings = experiment.draw(results)
     assert [drawing.name for drawing in drawings] == ["delays", "questions"]
     assert experiment.sections(results, drawings)[0].tables
+
+
+def test_a_ratio_is_of_the_best_of_either_side(monkeypatch):
+    """A peer that takes as many seconds as it has threads, and ours that takes 2 s whatever it has."""
+
+    class Race:
+        @classmethod
+        def running(cls, contestants):
+            (cls.one,) = contestants
+            return contextlib.nullcontext(cls)
+
+        @classmethod
+        def measure(cls, case, repetitions):
+            assert (case["seconds"], repetitions) == (1.0, 1)
+            return {(cls.one.name, cls.one.threads): [{"seconds": 10.0 * cls.one.threads}]}
+
+    monkeypatch.setattr(microcircuit, "run_network", poisson_network)
+    monkeypatch.setattr(microcircuit, "Race", Race)
+    peer = microcircuit.Contestant("peer", microcircuit.LOOP)
+    assert microcircuit._ratio(Run(show=False), peer, 0.02, 1.0, [1, 2], 2) == pytest.approx(10 / 2)

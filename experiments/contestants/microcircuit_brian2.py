@@ -50,7 +50,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
         EQUATIONS,
         threshold="v > V_th",
         reset="v = E_L",
-        refractory=2 * ms,
+        refractory=2 * ms,  # type: ignore[arg-type]
         method="exact",
         namespace=namespace,
     )
@@ -68,15 +68,15 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
                 n = synapses[i, j]
                 source.append(generator.integers(first[j], first[j + 1], n))
                 target.append(generator.integers(first[i], first[i + 1], n))
-                w = case["weight"][i][j]
-                weight.append(w + 0.1 * w * generator.standard_normal(n))
-        i, j, w = (np.concatenate(part) for part in (source, target, weight))
-        order = np.argsort(i, kind="stable")
+                mean_weight = case["weight"][i][j]
+                weight.append(mean_weight * (1 + 0.1 * generator.standard_normal(n)))
+        sources, targets, weights = (np.concatenate(part) for part in (source, target, weight))
+        order = np.argsort(sources, kind="stable")
         d = 0.75 if inhibitory else 1.5
         delay = np.clip(d + d / 2 * generator.standard_normal(order.size), 0.1, None)
         pathway = Synapses(neurons, neurons, "w : amp (constant)", on_pre="I_post += w")
-        pathway.connect(i=i[order], j=j[order])
-        pathway.w = w[order] * pA
+        pathway.connect(i=sources[order], j=targets[order])
+        pathway.w = weights[order] * pA
         pathway.delay = delay * ms
         parts.append(pathway)
     monitor = SpikeMonitor(neurons)

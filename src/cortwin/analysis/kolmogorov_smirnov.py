@@ -31,7 +31,7 @@ def kolmogorov_smirnov(first: ArrayLike, second: ArrayLike) -> float:
     finite = [sample[np.isfinite(sample)] for sample in samples]
     if not all(sample.size for sample in finite):
         return Undefined("a sample has no finite number")
-    return float(ks_2samp(*finite).statistic)
+    return float(ks_2samp(finite[0], finite[1]).statistic)
 
 
 def between_all(samples: list[ArrayLike]) -> list[float]:

@@ -83,7 +83,7 @@ def check_docstring(page: ModuleType, made: Model) -> Found:
         raise CortwinError("the docstring does not say that the arrays of an ensemble carry its name")
     for name in sorted(own):
         if table[name][0] != made.shapes[name]:
-            stated, expected = (f"({', '.join(shape)})" for shape in (table[name][0], made.shapes[name]))
+            stated, expected = (f"({', '.join(map(str, shape))})" for shape in (table[name][0], made.shapes[name]))
             raise CortwinError(f"the symbol table gives {name} the shape {stated}, the model {expected}")
     for name, value in made.constants.items():
         shape, unit = table[name]

@@ -37,13 +37,25 @@ def accuracy_over_delay(rows: Sequence[Mapping[str, Any]], layers: Sequence[str]
         axes.axhline(chance, color=SOFT, linewidth=0.7, linestyle=(0, (4, 2)))
         axes.set_title(layer)
         axes.set_xlabel("after onset (ms)")
-        axes.set_ylim(0.35, 1.03)
+        axes.set_ylim(_lowest(rows, chance), 1.03)
         if not here:
             say_why_empty(axes, "not asked")
     panels[0].set_ylabel("told rightly")
     if rows:
-        panels[-1].legend(loc="upper right")
+        _legend(figure, panels[-1])
     return figure
+
+
+def _lowest(rows: Sequence[Mapping[str, Any]], chance: float) -> float:
+    """Return the lower end of the axis: as far below chance as guesses went."""
+    ends = [row["low"] if row["low"] is not None else row["accuracy"] for row in rows]
+    return min([chance - 0.1, *ends]) - 0.03
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Name the kinds above all panels, where nothing stands."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=max(1, len(labels)))
 
 
 def _lag(asked: str) -> int | None:
@@ -80,14 +92,16 @@ def accuracy_of_questions(rows: Sequence[Mapping[str, Any]], layers: Sequence[st
     """
     figure = new_figure(DOUBLE, 0.32 * DOUBLE)
     panels = figure.subplots(1, len(QUESTIONS), squeeze=False, sharey=True)[0]
-    kinds = list(dict.fromkeys(row["kind"] for row in rows))
+    # What stands by itself comes last, and beside nobody.
+    kinds = sorted(dict.fromkeys(row["kind"] for row in rows), key=lambda kind: kind == "elman")
+    n_beside = max(1, len([kind for kind in kinds if kind != "elman"]))
     alone = {layer: len({row["kind"] for row in rows if row["layer"] == layer}) < 2 for layer in layers}
     for axes, (asked, title) in zip(panels, QUESTIONS.items(), strict=True):
         for number, kind in enumerate(kinds):
             own = [row for row in rows if row["kind"] == kind and row["asked"] == asked and row["layer"] in layers]
-            width = 0.8 / max(1, len(kinds) - 1)
+            width = 0.8 / n_beside
             place = [
-                layers.index(row["layer"]) + (0 if alone[row["layer"]] else width * (number - (len(kinds) - 2) / 2))
+                layers.index(row["layer"]) + (0 if alone[row["layer"]] else width * (number - (n_beside - 1) / 2))
                 for row in own
             ]
             heights = np.array([row["accuracy"] for row in own])
@@ -105,8 +119,8 @@ def accuracy_of_questions(rows: Sequence[Mapping[str, Any]], layers: Sequence[st
         axes.axhline(chance, color=SOFT, linewidth=0.7, linestyle=(0, (4, 2)))
         axes.set_xticks(range(len(layers)), [LABELS.get(layer, layer).replace(" network", "") for layer in layers])
         axes.set_title(title, loc="left")
-        axes.set_ylim(0.35, 1.03)
+        axes.set_ylim(_lowest(rows, chance), 1.03)
     panels[0].set_ylabel("told rightly")
     if kinds:
-        panels[-1].legend(loc="upper right")
+        _legend(figure, panels[-1])
     return figure
