@@ -28,10 +28,12 @@ class GradientErrors:
     ----------
     between_writings : through the rate text against through the textbook, over all arrays
     finite_difference : centred differences of the textbook against its gradient, over the entries that were drawn
+    without_gradient : names of the matrices whose gradient is 0 everywhere, as of a step that is flat
     """
 
     between_writings: float
     finite_difference: float
+    without_gradient: tuple[str, ...] = ()
 
 
 def gradient_errors(
@@ -86,7 +88,15 @@ def gradient_errors(
             found.append((both[0] - both[1]) / (2 * step))
             expected.append(float(np.asarray(getattr(gradients["textbook"], name)).ravel()[position]))
     all_of = {route: np.concatenate([np.ravel(array) for array in arrays]) for route, arrays in gradients.items()}
-    return GradientErrors(_distance(all_of["rate"], all_of["textbook"]), _distance(np.array(found), np.array(expected)))
+    return GradientErrors(
+        _distance(all_of["rate"], all_of["textbook"]),
+        _distance(np.array(found), np.array(expected)),
+        tuple(
+            name
+            for name in names
+            if getattr(start, name).ndim == 2 and not np.any(getattr(gradients["textbook"], name))
+        ),
+    )
 
 
 def _distance(found: np.ndarray, expected: np.ndarray) -> float:
