@@ -30,13 +30,13 @@ from cortwin.analysis import (
     population_spectrum,
     spikes_between,
 )
-from cortwin.errors import CortwinError
 from cortwin.experiment import Drawing, Parameter, Results, Run, Section, Table, run_script
-from cortwin.experiments import _microcircuit as peers
+from cortwin.experiments import _microcircuit as descriptions
 from cortwin.models import microcircuit as page
 from cortwin.network import NetworkRun, run_network
 from cortwin.simulation import simulate
 from cortwin.speed import Contestant, Race
+from cortwin.speed.environments import interpreters
 from cortwin.speed.loops import compile_loop, loop_spikes, run_loop
 from cortwin.training import run_textbook
 
@@ -72,9 +72,10 @@ def compute(
     threads: Annotated[int, Parameter("the largest number of threads", minimum=1)] = 2,
     scales: Annotated[tuple[float, ...], Parameter("at which it is timed", quick=(0.02,), above=0, maximum=1)] = SCALES,
     stock: Annotated[float, Parameter("scale beside stock Brian2, 0 for none", quick=0.0, minimum=0, maximum=1)] = 0.1,
-    nest: Annotated[str, Parameter("Python of an environment with NEST, which then runs at full scale")] = "",
+    peers: Annotated[str, Parameter("folder of environments; NEST in that named nest runs at full scale")] = "",
 ) -> Results:
     """Simulate every seed, hold it against everything else, and time it."""
+    nest = interpreters(peers).get("nest")
     numbers = page.circuit(scale)
     times = {"settling": float(settling), "duration": float(duration)}
     own = [_network(run, numbers, times, seed, threads) for seed in range(run.seed, run.seed + seeds)]
@@ -144,7 +145,7 @@ def _network(
     inputs = activity(1.0 * (fires & within[:, None])[None], dt=SAMPLE, last="input", name="thalamus")
     with run.timed("networks"):
         return run_network(
-            page.model(numbers.scale), inputs=inputs, dt=peers.DT, seed=seed, threads=threads, engine=run.engine
+            page.model(numbers.scale), inputs=inputs, dt=descriptions.DT, seed=seed, threads=threads, engine=run.engine
         )
 
 
@@ -175,10 +176,10 @@ def _loops(
     with tempfile.TemporaryDirectory(prefix="cortwin-loop-") as folder, run.timed("loop by hand"):
         program = compile_loop(LOOP, Path(folder))
         for number in sorted({1, threads}):
-            text = peers.loop_description(numbers, threads=number, seed=run.seed, **times)
+            text = descriptions.loop_description(numbers, threads=number, seed=run.seed, **times)
             measured, pairs = run_loop(program, text, Path(folder) / "spikes")
             populations = zip(page.POPULATIONS, numbers.neurons.tolist(), strict=True)
-            found[number] = measured, loop_spikes(pairs, populations, dt=peers.DT, duration=times["duration"])
+            found[number] = measured, loop_spikes(pairs, populations, dt=descriptions.DT, duration=times["duration"])
     return found
 
 
@@ -254,7 +255,7 @@ def _cost_of(scale: float, network: NetworkRun, times: Mapping[str, float]) -> d
     }
 
 
-def _beside_peers(run: Run, stock: float, nest: str, threads: int) -> dict[str, float]:
+def _beside_peers(run: Run, stock: float, nest: str | None, threads: int) -> dict[str, float]:
     """Return how many times as long stock Brian2 and NEST take as we do, each at its best number of threads."""
     found = {"ratio.stock": math.nan, "ratio.nest": math.nan}
     if run.engine != "cpp":
@@ -263,8 +264,6 @@ def _beside_peers(run: Run, stock: float, nest: str, threads: int) -> dict[str, 
         script = HERE / "contestants" / "microcircuit_brian2.py"
         found["ratio.stock"] = _ratio(run, Contestant("Brian2", script), stock, 1.0, [1], threads)
     if nest:
-        if not Path(nest).is_file():
-            raise CortwinError(f"there is no Python {nest!r}: nest names the interpreter of an environment with NEST")
         script = HERE / "contestants" / "microcircuit_nest.py"
         contestant = Contestant("NEST", script, python=nest)
         found["ratio.nest"] = _ratio(run, contestant, 1.0, 0.5, sorted({1, threads}), threads)
@@ -277,7 +276,7 @@ def _ratio(run: Run, contestant: Contestant, scale: float, seconds: float, tried
     for number in tried:
         one = Contestant(contestant.name, contestant.script, number, contestant.python)
         with Race.running([one]) as race, run.timed(contestant.name):
-            found = race.measure(peers.case_of(numbers, seconds), 1)
+            found = race.measure(descriptions.case_of(numbers, seconds), 1)
         theirs += [answer["seconds"] for answer in found[contestant.name, number]]
     times = {"settling": 0.0, "duration": seconds}
     ours = [_network(run, numbers, times, run.seed, number).stepping_seconds for number in sorted({1, threads})]

@@ -97,10 +97,9 @@ def test_a_scale_that_leaves_nobody_is_refused_before_anything_runs():
 
 
 def test_an_environment_that_is_not_there_is_refused(monkeypatch):
-    monkeypatch.setattr(microcircuit, "run_network", poisson_network)
-    monkeypatch.setattr(microcircuit, "_loops", lambda *_: {})
-    with pytest.raises(CortwinError, match="there is no Python '/nowhere'"):
-        computed("microcircuit", engine="cpp", nest="/nowhere")
+    monkeypatch.setattr(microcircuit, "run_network", lambda *_, **__: pytest.fail("it ran"))
+    with pytest.raises(CortwinError, match="peers is '/nowhere', which is no folder"):
+        computed("microcircuit", engine="cpp", peers="/nowhere")
 
 
 def test_readouts_of_neurons_that_hear_nothing_guess(monkeypatch):

@@ -5,8 +5,31 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from cortwin.errors import CortwinError
+
 # Name of the environment's folder -> the package that it is for.
 PACKAGES = {"nest": "nest-simulator", "annarchy": "annarchy", "brainpy": "brainpy"}
+
+
+def interpreters(peers: str) -> dict[str, str]:
+    """Return the Python of each simulator that is installed.
+
+    Parameters
+    ----------
+    peers : folder of the environments, each named as in `PACKAGES`; empty for none
+
+    Raises
+    ------
+    CortwinError
+        If there is no such folder.
+    """
+    if not peers:
+        return {}
+    folder = Path(peers).expanduser()
+    if not folder.is_dir():
+        raise CortwinError(f"peers is '{peers}', which is no folder")
+    found = {peer: interpreter(folder, peer) for peer in PACKAGES}
+    return {peer: str(python) for peer, python in found.items() if python is not None}
 
 
 def interpreter(folder: Path, peer: str) -> Path | None:
