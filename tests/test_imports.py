@@ -34,19 +34,19 @@ LAYERS = (
     ("estimator", "exchange", "manifest", "result_files", "speed"),
     ("catalogue", "interruption", "parameters", "progress", "results", "sources"),
     ("twins",),
-    ("ladder",),
+    ("ladder", "surrogate_descent"),
     ("agreement", "brian2_export", "convergence", "differentiation", "dynamics"),
     ("training", "readout"),
     ("simulation",),
     ("cpp", "resources", "xla"),
     ("builder", "ensemble", "perturbation"),
-    ("intervention", "populations"),
+    ("intervention", "populations", "recurrent_lif"),
     ("model",),
     ("activations", "equations", "links"),
     ("blow_ups", "brian2_import", "inputs"),
     ("figures",),
     ("tasks", "analysis"),
-    ("archives",),
+    ("archives", "fitting"),
     ("activity", "errors", "cortwin"),
 )
 ROW = {part: row for row, parts in enumerate(LAYERS) for part in parts}
@@ -58,7 +58,7 @@ WITHOUT_ENGINE = {part for parts in LAYERS[LAYERS.index(("figures",)) :] for par
 IMPORT_BY_NAME = {"__init__.py", "catalogue.py", "experiment.py", "speed/worker.py", "xla/registry.py"}
 
 # Imported where it is there, and never needed: a progress bar inside a notebook, and what `speed` is compared with.
-OPTIONAL = {"ipython", "torch", "keras"}
+OPTIONAL = {"ipython", "torch", "keras", "snntorch", "norse", "brainpy", "brian2modelfitting"}
 # Needed although no file of ours imports it.
 INDIRECT = {"h5py"}
 

@@ -99,7 +99,9 @@ class RecurrentLIF:
         neurons.b = np.tile(parameters["neurons.b"], trials)
         around = {"stimulus": stimulus}
         pathways = [
-            _pathway(heard, neurons, "w_in", "w : 1\ndrive_post = w*u_pre : 1 (summed)", "", parameters, trials, around),
+            _pathway(
+                heard, neurons, "w_in", "w : 1\ndrive_post = w*u_pre : 1 (summed)", "", parameters, trials, around
+            ),
             _pathway(neurons, neurons, "w_rec", "w : 1", "I_post += w", parameters, trials, {}),
             _pathway(neurons, readout, "w_out", "w : 1", "y_post += w", parameters, trials, {}),
         ]

@@ -29,7 +29,6 @@ from cortwin.equations import definitions
 from cortwin.errors import CortwinError
 from cortwin.model import Model, Writing
 
-
 # What the program found in its memory when it began: a line for each array that it was given, name and checksum.
 READ_BACK = "read_back"
 # Brian2 ignores a run argument that it cannot read. A sum of 64-bit words, each times an odd number of its place, tells

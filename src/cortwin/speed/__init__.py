@@ -6,4 +6,6 @@ from cortwin.speed.case import Case as Case
 from cortwin.speed.race import COMMAND as COMMAND
 from cortwin.speed.race import CONTESTANTS as CONTESTANTS
 from cortwin.speed.race import Race as Race
+from cortwin.speed.race import best_times as best_times
 from cortwin.speed.race import installed as installed
+from cortwin.speed.spiking.case import SpikingCase as SpikingCase

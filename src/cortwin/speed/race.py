@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,9 +17,17 @@ from typing import IO
 
 from cortwin.errors import CortwinError
 from cortwin.speed.case import Case
+from cortwin.speed.spiking.case import SpikingCase
 
 # What is timed, and the packages that it needs and whose versions matter.
 CONTESTANTS = {"ours": ("jax", "jaxlib"), "pytorch": ("torch",), "keras": ("keras", "tensorflow")}
+CONTESTANTS |= {
+    "spiking.ours": ("jax", "jaxlib"),
+    "spiking.cpp": ("brian2",),
+    "spiking.snntorch": ("snntorch", "torch"),
+    "spiking.norse": ("norse", "torch"),
+    "spiking.brainpy": ("brainpy", "jax"),
+}
 COMMAND = "pip install -e '.[compare]'"
 
 
@@ -85,7 +94,9 @@ class Race:
                     if stream is not None:
                         stream.close()
 
-    def times(self, case: Case, repetitions: int, contestants: Sequence[str]) -> dict[tuple[str, int], list[float]]:
+    def times(
+        self, case: Case | SpikingCase, repetitions: int, contestants: Sequence[str]
+    ) -> dict[tuple[str, int], list[float]]:
         """Return the seconds of one update in every repetition, by contestant and threads.
 
         In a repetition each process has its turn, in another order every time, and the others wait.
@@ -126,3 +137,12 @@ def _start(contestant: str, threads: int) -> Runner:
         env={**os.environ, **{name: str(value) for name, value in settings.items()}},
     )
     return Runner(contestant, threads, process, complaints)
+
+
+def best_times(times: Mapping[tuple[str, int], list[float]]) -> dict[str, tuple[int, list[float]]]:
+    """Return of each contestant the number of threads with the least median, and its times."""
+    found: dict[str, tuple[int, list[float]]] = {}
+    for (contestant, threads), seconds in times.items():
+        if contestant not in found or statistics.median(seconds) < statistics.median(found[contestant][1]):
+            found[contestant] = (threads, seconds)
+    return found

@@ -13,21 +13,19 @@ import os
 import sys
 import time
 
-from cortwin.speed.case import Case
-
 
 def main(contestant: str) -> None:
     """Serve until the orders end."""
     # Whatever a library prints goes to stderr: the answers have stdout to themselves.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    prepare = importlib.import_module(f"cortwin.speed.{contestant}").prepare
+    module = importlib.import_module(f"cortwin.speed.{contestant}")
     update = None
     for line in sys.stdin:
         order = json.loads(line)
         answer = None
         if order is not None:
-            update = prepare(Case(**order))
+            update = module.prepare(module.Case(**order))
             update()
         else:
             assert update is not None

@@ -71,9 +71,7 @@ class Program:
         self.dt = min(clock.dt_ for clock in self._clocks.values())
         self._period = {name: self._period_of(clock) for name, clock in self._clocks.items()}
         self._frame = math.gcd(*(period for period in self._period.values() if period > 1)) or 1
-        self._hidden = stored(
-            {key: value for operation in self.operations for key, value in operation.hidden.items()}
-        )
+        self._hidden = stored({key: value for operation in self.operations for key, value in operation.hidden.items()})
         self._written = frozenset(key for operation in self.operations for key in operation.writes)
         self._compiled = jax.jit(partial(self._simulate, differentiable=False), static_argnums=1)
 

@@ -8,7 +8,8 @@ import brainpy as bp  # type: ignore[import-not-found]
 import brainpy.math as bm  # type: ignore[import-not-found]
 import jax
 
-from cortwin.speed.spiking.case import DT, TAU_M, TAU_S, Case
+from cortwin.speed.spiking.case import DT, TAU_M, TAU_S
+from cortwin.speed.spiking.case import SpikingCase as Case
 
 MS = 1e3  # BrainPy's times are numbers of milliseconds
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Case(NamedTuple):
+class SpikingCase(NamedTuple):
     """A recurrent network of spiking neurons, float32.
 
     Attributes

@@ -10,7 +10,8 @@ import numpy as np
 from cortwin.cpp.plain import compiled
 from cortwin.errors import CortwinError
 from cortwin.recurrent_lif import RecurrentLIF
-from cortwin.speed.spiking.case import DT, TAU_M, TAU_S, Case
+from cortwin.speed.spiking.case import DT, TAU_M, TAU_S
+from cortwin.speed.spiking.case import SpikingCase as Case
 
 
 def prepare(case: Case) -> Callable[[], None]:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import norse.torch as norse  # type: ignore[import-not-found]
 import torch  # type: ignore[import-not-found]
 
-from cortwin.speed.spiking.case import DT, TAU_M, TAU_S, Case
+from cortwin.speed.spiking.case import DT, TAU_M, TAU_S
+from cortwin.speed.spiking.case import SpikingCase as Case
 from cortwin.speed.spiking.snntorch import prepare_torch
 
 

@@ -11,7 +11,8 @@ import optax
 
 from cortwin.differentiation import differentiate
 from cortwin.recurrent_lif import PARAMETERS, RecurrentLIF
-from cortwin.speed.spiking.case import DT, TAU_M, TAU_S, Case
+from cortwin.speed.spiking.case import DT, TAU_M, TAU_S
+from cortwin.speed.spiking.case import SpikingCase as Case
 
 
 def prepare(case: Case) -> Callable[[], None]:

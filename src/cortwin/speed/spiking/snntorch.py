@@ -10,7 +10,8 @@ import snntorch  # type: ignore[import-not-found]
 import torch  # type: ignore[import-not-found]
 from snntorch import surrogate  # type: ignore[import-not-found]
 
-from cortwin.speed.spiking.case import DT, TAU_M, TAU_S, Case
+from cortwin.speed.spiking.case import DT, TAU_M, TAU_S
+from cortwin.speed.spiking.case import SpikingCase as Case
 
 
 class Net(torch.nn.Module):
