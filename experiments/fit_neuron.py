@@ -9,6 +9,7 @@ Hodgkin & Huxley 1952, doi:10.1113/jphysiol.1952.sp004764; Brette & Gerstner 200
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import brian2
@@ -112,9 +113,7 @@ def compute(
                 measured = _measured(record, generator, float(noise), float(jitter) / neuron.dt, from_spikes)
                 start = {key: value * np.exp(away * generator.standard_normal()) for key, value in truth.items()}
                 for method in methods:
-                    found = search(
-                        lambda values, m=measured: objective(values, m), start, method, evaluations=evaluations
-                    )
+                    found = search(partial(objective, measured), start, method, evaluations=evaluations)
                     cost = {"evaluations": found.evaluations, "seconds": found.seconds, "loss": found.loss}
                     rows.append({"fit": fit, "method": method, "seed": number, "error": found.error(truth), **cost})
                 bar.advance()
@@ -133,7 +132,7 @@ def compute(
 
 
 def _objective(run: Run, neuron: Neuron, duration: float, from_spikes: bool) -> tuple[Callable, np.ndarray]:
-    """Return (values, measured) -> loss and gradient, compiled once, and what is recorded at the true parameters."""
+    """Return (measured, values) -> loss and gradient, compiled once, and what is recorded at the true parameters."""
     steps = round(duration / neuron.dt)
     current = run.generator("current").standard_normal(-(-round(duration * 1e3) // 5))
     network = neuron.make(current, neuron.dt)
@@ -154,7 +153,7 @@ def _objective(run: Run, neuron: Neuron, duration: float, from_spikes: bool) -> 
     both = jax.jit(jax.value_and_grad(loss))
     truth = np.asarray(jax.jit(record)({key: float(value) for key, value in neuron.truth.items()}))
     assert truth.shape == (steps,)
-    return lambda values, measured: both(dict(values), measured), truth
+    return lambda measured, values: both(dict(values), measured), truth
 
 
 def _filtered(spikes: jax.Array, dt: float) -> jax.Array:

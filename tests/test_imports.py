@@ -43,10 +43,10 @@ LAYERS = (
     ("intervention", "populations", "recurrent_lif"),
     ("model",),
     ("activations", "equations", "links"),
-    ("blow_ups", "brian2_import", "inputs"),
+    ("blow_ups", "brian2_import", "fitting", "inputs"),
     ("figures",),
     ("tasks", "analysis"),
-    ("archives", "fitting"),
+    ("archives",),
     ("activity", "errors", "cortwin"),
 )
 ROW = {part: row for row, parts in enumerate(LAYERS) for part in parts}

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import optax
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
@@ -54,7 +53,7 @@ def search(
     ----------
     objective : loss and gradient
     start : positive values to begin with
-    method : ``"gradient"``, L-BFGS-B; ``"adam"``, for gradients of surrogates, which line searches do not believe; or
+    method : ``"gradient"``, L-BFGS-B; ``"adam"``, slowing down along a cosine, for gradients of surrogates, which line searches do not believe; or
         ``"simplex"``, Nelder and Mead's, without gradients
     evaluations : how many, or a few more
     rate : step of Adam
@@ -85,10 +84,11 @@ def search(
         options = {"maxfev": evaluations, "xatol": 1e-6, "fatol": 1e-15}
         minimize(lambda logarithms: at(logarithms)[0], origin, method="Nelder-Mead", options=options)
     else:
-        optimizer = optax.adam(optax.cosine_decay_schedule(rate, evaluations))
-        state = optimizer.init(origin)
-        for _ in range(evaluations):
-            change, state = optimizer.update(at(origin)[1], state)
-            origin = origin + np.asarray(change)
+        mean, square = np.zeros(len(names)), np.zeros(len(names))
+        for number in range(1, evaluations + 1):
+            gradient = at(origin)[1]
+            mean, square = 0.9 * mean + 0.1 * gradient, 0.99 * square + 0.01 * gradient**2
+            step = rate * (1 + np.cos(np.pi * number / evaluations)) / 2
+            origin = origin - step * (mean / (1 - 0.9**number)) / (np.sqrt(square / (1 - 0.99**number)) + 1e-12)
     loss, values = min(seen, key=lambda one: one[0])
     return Found(dict(zip(names, map(float, values), strict=True)), loss, len(seen), time.perf_counter() - began)
