@@ -90,7 +90,9 @@ def gradient_errors(
             found.append((both[0] - both[1]) / (2 * step))
             expected.append(float(np.asarray(getattr(gradients["textbook"], name)).ravel()[position]))
     unmoved = [name for name in names if not np.asarray(getattr(gradients["textbook"], name)).any()]
-    away = {name: getattr(start, name) + LONG * generator.standard_normal(getattr(start, name).shape) for name in unmoved}
+    away = {
+        name: getattr(start, name) + LONG * generator.standard_normal(getattr(start, name).shape) for name in unmoved
+    }
     here = float(textbook(start, samples))
     if any(float(textbook(start._replace(**{name: array}), samples)) != here for name, array in away.items()):
         found.append(np.inf)
