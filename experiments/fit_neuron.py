@@ -39,7 +39,7 @@ class Neuron(NamedTuple):
     """A neuron to be fitted: how its network is made, its true parameters, and the step in s."""
 
     make: Callable[[np.ndarray, float], Network]
-    truth: dict[str, Quantity]
+    truth: dict[str, Any]
     around: dict[str, Any]
     dt: float
     scale: float
@@ -53,7 +53,7 @@ def _network(group: NeuronGroup, stimulus: brian2.TimedArray) -> Network:
 
 def hodgkin_huxley(current: np.ndarray, dt: float) -> Network:
     """Return a Hodgkin-Huxley neuron of 1 uF that hears steps of 5 ms of a current."""
-    group = NeuronGroup(1, HH, threshold="v > 0*mV", refractory="v > 0*mV", method="rk4", dt=dt * second, name="cell")
+    group = NeuronGroup(1, HH, threshold="v > 0*mV", refractory="v > 0*mV", method="rk4", dt=dt * second, name="cell")  # type: ignore
     group.v, group.m, group.h, group.n = -65 * mV, 0.05, 0.6, 0.32
     return _network(group, brian2.TimedArray(10e-6 * (1 + current) * brian2.amp, dt=5 * ms))
 
@@ -182,7 +182,7 @@ def _measured(
 
 def _why_not_brian2modelfitting() -> str:
     try:
-        import brian2modelfitting  # noqa: F401
+        import brian2modelfitting  # type: ignore[import-not-found] # noqa: F401
     except ImportError as error:
         return f"brian2modelfitting cannot be imported: {error}"
     return "brian2modelfitting is installed, but not compared yet"

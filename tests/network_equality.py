@@ -74,7 +74,7 @@ def records(case: Case) -> dict[str, np.ndarray]:
         elif isinstance(monitor, PopulationRateMonitor):
             found[f"{monitor.name}.rate"] = np.asarray(monitor.rate_)
         elif isinstance(monitor, EventMonitor):
-            dt = monitor.clock.dt_
+            dt = case.dt if monitor.clock.name == "defaultclock" else monitor.clock.dt_
             raster = np.zeros((round(float(case.duration) / dt), len(monitor.source)), bool)
             raster[np.round(np.asarray(monitor.t_) / dt).astype(int), np.asarray(monitor.i)] = True
             found[f"{monitor.name}.raster"] = raster

@@ -53,7 +53,8 @@ def search(
     ----------
     objective : loss and gradient
     start : positive values to begin with
-    method : ``"gradient"``, L-BFGS-B; ``"adam"``, slowing down along a cosine, for gradients of surrogates, which line searches do not believe; or
+    method : ``"gradient"``, L-BFGS-B; ``"adam"``, slowing down along a cosine, for gradients of surrogates,
+        which line searches do not believe; or
         ``"simplex"``, Nelder and Mead's, without gradients
     evaluations : how many, or a few more
     rate : step of Adam

@@ -62,7 +62,8 @@ class Compilation:
     def note(self, variable: Variable) -> None:
         """Keep the initial values of an array that the code reads or writes."""
         if is_clock_variable(variable):
-            self.clocks[variable.owner.name] = variable.owner
+            clock: Any = variable.owner
+            self.clocks[clock.name] = clock
         if not isinstance(variable, ArrayVariable) or is_clock_variable(variable) or is_structure(variable):
             return
         values = np.array(variable.get_value())
