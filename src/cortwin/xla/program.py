@@ -247,7 +247,8 @@ class Program:
         """Return the clocks' variables at a tick; t is the product of step and dt, as in Brian2."""
         times: dict[str, Any] = {}
         for name, clock in self._clocks.items():
-            step = index // self._period[name]
+            # Between its own ticks a slow clock stands at its next one: Brian2 moves a clock on as soon as it ticked.
+            step = -(-index // self._period[name])
             times[key_of(clock.variables["timestep"])] = step
             times[key_of(clock.variables["t"])] = step * clock.dt_
             times[key_of(clock.variables["dt"])] = clock.dt_
