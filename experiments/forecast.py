@@ -321,6 +321,8 @@ class Reservoir:
             elif series.horizon:
                 # In continuous time a network hears what it says at that moment.
                 now = self.readout(r, series.inputs, series.train)
+                if writing == "rate":
+                    now = self.readout_of_loop(series, p, r)
                 hears_itself = closed_loop(p, now.coef_, float(now.intercept_))
                 alone = self.alone(writing, hears_itself, now, did, series, arrays)
             found[writing] = told.predict(r), alone, r
@@ -335,11 +337,28 @@ class Reservoir:
         line = np.interp(places, np.arange(len(series.inputs) + 1), np.concatenate([[0.0], series.inputs]))
         return activity(line[None, :, None], dt=round(sample / CUT, 9), last="input", name="inputs")
 
-    def readout(self, r: np.ndarray, target: np.ndarray, train: int) -> RidgeReadout:
-        """Fit a ridge readout; its penalty is found by leaving out one tenth of the time after the other."""
+    def readout(self, r: np.ndarray, target: np.ndarray, train: int, penalty: Any = "nested") -> RidgeReadout:
+        """Fit a ridge readout; its penalty is found by leaving out one tenth of the time after the other, or given."""
         fitted = slice(min(WASHOUT, train // 4), train)
         blocks = np.arange(train)[fitted] * 10 // train
-        return RidgeReadout(penalty="nested", penalties=PENALTIES).fit(r[fitted], target[fitted], groups=blocks)
+        return RidgeReadout(penalty=penalty, penalties=PENALTIES).fit(r[fitted], target[fitted], groups=blocks)
+
+    def readout_of_loop(self, series: Series, p: elman.Parameters, r: np.ndarray) -> RidgeReadout:
+        """Return the readout of the present input whose loop goes on best with the samples that were trained on.
+
+        The penalty under which rates without noise tell the present input best leaves weights of order 1000, and the
+        loop may run away. The rate text is the textbook at a small alpha, where a loop takes no simulation of its own.
+        """
+        alpha, size = series.alpha / RATE_STEPS, RATE_STEPS * series.train
+        line = np.repeat(self.between(series).to_numpy()[0], RATE_STEPS // CUT, axis=0)[:size]
+        starts = np.linspace(series.train // 4, series.train - series.horizon - 1, 10).astype(int)
+        last, steps = RATE_STEPS * (starts + 1) - 1, RATE_STEPS * series.horizon + 1
+        errors, found = [], [self.readout(r, series.inputs, series.train, penalty) for penalty in PENALTIES]
+        for now in found:
+            heard = p._replace(W_out=now.coef_[None], b_out=np.array([now.intercept_]))
+            alone = free_run(PAGES["Elman"], heard, line, last, steps, alpha)[:, RATE_STEPS::RATE_STEPS, 0]
+            errors.append(float(np.mean(error_by_horizon(series.inputs, alone, starts, 1.0) ** 2)))
+        return found[int(np.argmin(errors))]
 
     def alone(
         self, writing: str, p: elman.Parameters, readout: RidgeReadout, did: xr.Dataset, series: Series, arrays: Any

@@ -15,7 +15,7 @@ import numpy as np
 from cortwin import figures
 from cortwin.errors import CortwinError
 from cortwin.experiment import Drawing, Parameter, Results, Run, Section, Table, run_script
-from cortwin.speed import COMMAND, Case, Race, installed
+from cortwin.speed import COMMAND, Case, Race, installed, trainers
 
 CELLS = ("elman", "gru", "lstm")
 NAMES = {"ours": "cortwin", "pytorch": "PyTorch", "keras": "Keras"}
@@ -48,7 +48,11 @@ def compute(
     metrics: dict[str, float | None] = {}
     reasons, rows, ratios = {}, [], []
     numbers = range(1, threads + 1)
-    with Race.running(present, numbers) as race, run.progress("updates", len(cases)) as bar, run.timed("updates"):
+    with (
+        Race.running(trainers(present, numbers)) as race,
+        run.progress("updates", len(cases)) as bar,
+        run.timed("updates"),
+    ):
         for name, case in cases.items():
             peer = "keras" if case.last else "pytorch"
             times = race.times(case, repetitions, ("ours", peer))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 
+import jax
 import matplotlib
 import pytest
 from brian2 import prefs
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 from cortwin import cli
 
@@ -28,6 +30,31 @@ def cortwin(monkeypatch, tmp_path, capsys):
         return ended.value.code, *capsys.readouterr()
 
     return call
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs(tmp_path_factory: pytest.TempPathFactory):
+    """Keep what XLA compiles for the session: many tests, and the commands that they start, compile the same.
+
+    Each process of tests has a folder of its own, since JAX writes into it without a lock.
+    """
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("programs")),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": 0,
+    }
+    for name, value in settings.items():
+        jax.config.update(name, value)
+        os.environ[name.upper()] = str(value)
+    reset_cache()  # what was compiled while tests were imported may have settled that there is none
+
+
+@pytest.fixture(scope="module")
+def hasty_compilation():
+    """Let XLA compile without optimising, for modules whose programs are small and many: numbers are the same."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="session", autouse=True)

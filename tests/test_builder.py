@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from brian2 import ms
+from brian2 import Hz, ms, seed
 
 from cortwin.builder import Layout, arrays, connections, interpreted, objects, owner, synaptic_events
+from cortwin.drives import PoissonDrive
 from cortwin.errors import CortwinError
 from cortwin.models import elman, lif
 
@@ -22,7 +23,7 @@ def test_weights_follow_the_synapses():
     data = arrays(MODEL, "rate", LAYOUT, PARAMETERS._asdict(), INPUTS)
     text = MODEL.rate
     for name, array in (("recurrence", PARAMETERS.W_rec), ("feedforward", PARAMETERS.W_in)):
-        source, target = connections(text.pathways[name], text, LAYOUT, name)
+        source, target = connections(name, text, LAYOUT, name)
         n_target, n_source = array.shape
         expected = [array[j % n_target, i % n_source] for i, j in zip(source, target, strict=True)]
         np.testing.assert_array_equal(data[f"{name}.w"], expected)
@@ -56,6 +57,29 @@ def test_the_schedule_sums_before_it_advances():
         "input_stateupdater",
         "cortex_stateupdater",
     ]
+
+
+def test_a_drive_arrives_with_the_spikes():
+    drive = PoissonDrive("cortex", "x", number=1000, rate="nu", weight="J")
+    model = replace(
+        MODEL,
+        rate=replace(MODEL.rate, drives={"background": drive}),
+        constants={**MODEL.constants, "nu": 20 * Hz, "J": 0.125},
+    )
+    with interpreted():
+        network = objects(model, "rate", LAYOUT, arrays(model, "rate", LAYOUT, PARAMETERS._asdict(), INPUTS))
+        (found,) = [item for item in network.sorted_objects if item.name == "background"]
+        assert (found.when, found.clock.name) == ("synapses", "simulation_clock")
+        x = network["cortex"].variables["x"].get_value()
+        before = x.copy()
+        seed(5)
+        found.before_run({})
+        found.run()
+    counts = (x - before) / 0.125
+    np.testing.assert_allclose(counts, np.rint(counts), atol=1e-12)
+    # 6 Poisson numbers of mean 1000 * 20 Hz * 1 ms = 20: the sum is within six standard errors.
+    assert abs(counts.sum() - 6 * 20) < 6 * np.sqrt(6 * 20)
+    assert len(set(np.rint(counts))) > 1
 
 
 def test_one_time_step_by_hand():

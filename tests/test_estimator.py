@@ -6,10 +6,8 @@ import pickle
 import re
 from concurrent.futures import ThreadPoolExecutor
 
-import jax
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import accuracy_score, r2_score
@@ -27,26 +25,10 @@ from cortwin.model import Lacking
 from cortwin.models import elman
 
 PAGES = [name for name in entries(MODELS) if not isinstance(page_module(name).model().textbook, Lacking)]
-CACHE = {
-    "jax_compilation_cache_dir": None,
-    "jax_persistent_cache_min_compile_time_secs": 0.0,
-    "jax_persistent_cache_min_entry_size_bytes": -1,
-}
+pytestmark = pytest.mark.usefixtures("hasty_compilation")
+
 # scikit-learn's checks that are expected to fail: its name, and why.
 EXPECTED_FAILURES: dict[str, str] = {}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def compile_once(tmp_path_factory):
-    """Keep what XLA compiles: many of these tests train the same small network again."""
-    before = {name: jax.config.values[name] for name in CACHE}
-    for name, value in {**CACHE, "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("xla"))}.items():
-        jax.config.update(name, value)
-    reset_cache()
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    reset_cache()
 
 
 SMALL = {"units": 4, "epochs": 20, "learning_rate": 0.02}

@@ -91,6 +91,27 @@ def test_a_reservoir_that_hears_itself_is_another_elman_network(reservoir):
     np.testing.assert_allclose(h @ weights + intercept, alone[1:, 0], atol=1e-12)
 
 
+def test_the_readout_of_a_loop_is_chosen_by_free_runs_over_what_was_trained_on(reservoir):
+    """The loop of this reservoir runs away under the penalty that tells the present input best."""
+    series = forecast.series_of(Run(seed=2, show=False), 2000, 400)["mackey_glass"]
+    series, reservoir = replace(series, alpha=0.1, scale=1.2), replace(reservoir, radius=0.9)
+    model, fine = forecast.PAGES["Elman"], forecast.RATE_STEPS
+    p = reservoir.parameters(np.random.default_rng(1), series.scale)
+    line = np.repeat(reservoir.between(series).to_numpy()[0], fine // forecast.CUT, axis=0)
+    r = np.asarray(textbook_activity(model, p, line[None], series.alpha / fine)[1])[0, fine - 1 :: fine]
+    starts, error = np.arange(series.train, series.train + 300, 30), []
+    for now in (
+        reservoir.readout(r, series.inputs, series.train),
+        reservoir.readout_of_loop(series, p, r),
+    ):
+        hears_itself = p._replace(W_out=now.coef_[None], b_out=np.array([now.intercept_]))
+        alone = free_run(model, hears_itself, line, fine * starts + fine - 1, fine * 84 + 1, series.alpha / fine)
+        error.append(np.sqrt(np.mean((alone[:, -1, 0] - series.inputs[starts + 84]) ** 2)))
+    # The series has variance 1: its mean errs by 1.
+    assert error[1] < 0.8
+    assert error[0] > 1
+
+
 def test_twins_hear_a_line_between_samples_and_each_sample_at_its_time(reservoir):
     made = forecast.series_of(Run(seed=2, show=False), 300, 150)
     fine = reservoir.between(made["eeg"]).to_numpy()[0, :, 0]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -36,13 +37,13 @@ LAYERS = (
     ("twins",),
     ("ladder", "surrogate_descent"),
     ("agreement", "brian2_export", "convergence", "differentiation", "dynamics"),
-    ("training", "readout"),
+    ("network", "training", "readout"),
     ("simulation",),
     ("cpp", "resources", "xla"),
     ("builder", "ensemble", "perturbation"),
-    ("intervention", "populations", "recurrent_lif"),
+    ("blocks", "intervention", "populations", "recurrent_lif"),
     ("model",),
-    ("activations", "equations", "links"),
+    ("activations", "connectivity", "drives", "equations", "links"),
     ("blow_ups", "brian2_import", "fitting", "inputs"),
     ("figures",),
     ("tasks", "analysis"),
@@ -55,10 +56,10 @@ ENGINES = {"brian2", "jax", "jaxlib", "optax"}
 WITHOUT_ENGINE = {part for parts in LAYERS[LAYERS.index(("figures",)) :] for part in parts}
 # Who may import a module by a name known only at run time: experiments, and the translators beside the registry; and
 # the package itself, whose public names (`cortwin.ELSEWHERE`) stand above it in the table and are found when asked for.
-IMPORT_BY_NAME = {"__init__.py", "catalogue.py", "experiment.py", "speed/worker.py", "xla/registry.py"}
+IMPORT_BY_NAME = {"__init__.py", "catalogue.py", "experiment.py", "xla/registry.py"}
 
 # Imported where it is there, and never needed: a progress bar inside a notebook, and what `speed` is compared with.
-OPTIONAL = {"ipython", "torch", "keras", "snntorch", "norse", "brainpy", "brian2modelfitting"}
+OPTIONAL = {"ipython", "torch", "keras", "brian2modelfitting"}
 # Needed although no file of ours imports it.
 INDIRECT = {"h5py"}
 
@@ -83,13 +84,19 @@ def sources(root: Path) -> Iterator[tuple[str, str, Path]]:
 
 def imports(file: Path, package: str) -> Iterator[tuple[int, str]]:
     """Yield line and dotted name of every import of a file, wherever it stands."""
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    for node in import_statements(file.read_bytes()):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             module = ".".join([*above, *([node.module] if node.module else [])])
             yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+
+
+@cache
+def import_statements(text: bytes) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """Return the imports of a text; the same text is parsed once for all copies of the tree."""
+    return tuple(node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom))
 
 
 def part_of(name: str) -> str | None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms
 
+from cortwin.drives import PoissonDrive
 from cortwin.errors import CortwinError
 from cortwin.model import Pathway, check_array
 from cortwin.models import elman, lif
@@ -22,6 +23,16 @@ def with_cortex(**changes):
 def with_recurrence(**changes):
     pathways = {**MODEL.rate.pathways, "recurrence": replace(MODEL.rate.pathways["recurrence"], **changes)}
     return replace(MODEL, rate=replace(MODEL.rate, pathways=pathways))
+
+
+def with_drive(constants=(("J", 0.1), ("nu", 20 * Hz)), **changes):
+    drive = PoissonDrive(**{"target": "cortex", "variable": "x", "number": 1000, "rate": "nu", "weight": "J"} | changes)
+    rate = replace(MODEL.rate, drives={"background": drive})
+    return replace(MODEL, rate=rate, constants={**MODEL.constants, **dict(constants)})
+
+
+def test_a_drive_is_a_statement_of_brian2():
+    assert with_drive().rate.drives["background"].statement == "x += poisson(1000*nu*dt)*J"
 
 
 def test_the_model_itself_is_accepted():
@@ -52,6 +63,13 @@ def test_the_model_itself_is_accepted():
             "'cortex.y', which does not exist",
         ),
         (lambda: replace(MODEL, rate=replace(MODEL.rate, spikes=("cortex",))), "cannot spike"),
+        (lambda: with_drive(target="thalamus"), "'thalamus', which does not exist"),
+        (lambda: with_drive(variable="y"), "'y' is no state or parameter of cortex"),
+        (lambda: with_drive(rate="mu"), "the rate 'mu' of the drive is not one of the constants"),
+        (lambda: with_drive(constants={"J": 0.1, "nu": 20 * ms}), "background, rate: 'nu' has the unit"),
+        (lambda: with_drive(constants={"J": 1 * ms, "nu": 20 * Hz}), "background, weight: 'J' has the unit"),
+        (lambda: with_drive(number=0), "has 0 sources, must be a whole number of at least 1"),
+        (lambda: with_drive(number=0.5), r"has 0\.5 sources"),
         (lambda: replace(MODEL, shapes={**MODEL.shapes, "b": ("columns",)}), "'columns'"),
         (lambda: MODEL.with_constants(tau=-1 * ms), "tau = "),
         (lambda: MODEL.with_constants(tau=0 * ms), "finite and positive"),

@@ -41,6 +41,12 @@ def test_the_wheel_carries_the_engine_the_pages_and_the_experiments(wheel):
     for folder in ("models", "experiments"):
         expected |= {f"cortwin/{folder}/{file.name}" for file in (ROOT / folder).glob("*.py")}
     assert {"cortwin/models/elman.py", "cortwin/experiments/reach.py"} <= expected
+    for part, ending in (("cpp", "*.cpp"), ("cpp", "*.h")):
+        engine = ROOT / "src" / "cortwin"
+        expected |= {f"cortwin/{file.relative_to(engine).as_posix()}" for file in (engine / part).rglob(ending)}
+    experiments = ROOT / "experiments"
+    for file in (*experiments.glob("*.cpp"), *(experiments / "contestants").glob("*.*")):
+        expected.add(f"cortwin/experiments/{file.relative_to(experiments).as_posix()}")
     texts = {"py.typed", "report.html", "report.css", "battery/page_template.txt"}
     assert carried == expected | {f"cortwin/{name}" for name in texts}
 

@@ -149,6 +149,10 @@ BROKEN = {
         [("return jnp.tanh(x)", "return jnp.floor(1e9 * jnp.tanh(x)) / 1e9")],
         "gradient", "against centred differences",
     ),
+    "a flat step": (
+        [("return jnp.tanh(x)", "return jnp.round(4 * jnp.tanh(x)) / 4")],
+        "gradient", "the gradient of W_rec, W_in is 0 everywhere",
+    ),
     "a cut gradient": (
         [("return jnp.tanh(x)", "return jnp.tanh(lax.stop_gradient(x))"),
          ("import jax.numpy as jnp", "from jax import lax\nimport jax.numpy as jnp")],

@@ -55,6 +55,16 @@ def test_a_network_is_searched_by_scikit_learn(capsys):
     assert "adam" in capsys.readouterr().out
 
 
+def test_a_sparse_network_runs_by_itself(capsys):
+    (script,) = [script for script in SCRIPTS if "run_network" in script]
+    assert script.count("dt=1e-4, seed=1)") == 2
+    interpreted = script.replace("0.5, dt=1e-4, seed=1)", "0.1, dt=1e-4, seed=1, engine='numpy')")
+    exec(compile(interpreted, "README.md", "exec"), {})
+    rates, synapses = capsys.readouterr().out.splitlines()
+    assert int(synapses) == 800 * 80
+    assert all(1 < float(rate) < 200 for rate in re.findall(r"([\d.]+) Hz", rates))
+
+
 def test_conductances_are_found_by_gradients(capsys):
     (script,) = [script for script in SCRIPTS if "cortwin.differentiate" in script]
     variables: dict[str, object] = {}

@@ -26,7 +26,7 @@ LAYOUT = Layout(
 def test_the_estimate_is_what_the_program_writes(model, writing):
     """Every array is held in memory and written at the end; the program keeps lists of synapses beside them."""
     layout = replace(LAYOUT, spikes=writing == "spiking")
-    arrays = cpp.build(model, writing, layout).description["arrays"]
+    arrays = cpp.build(model, writing, layout, "stock").description["arrays"]
     written = sum((entry["size"] or 0) * np.dtype(entry["dtype"]).itemsize for entry in arrays)
     need = resources.estimate(model, writing, layout)
     # 180,000 synapses: the rest is below a tenth of them, and the lists of synapses are a fifth of the estimate.
@@ -34,6 +34,17 @@ def test_the_estimate_is_what_the_program_writes(model, writing):
     assert written < need.disk < 2 * written
     assert need.most == "the 180,000 synapses of recurrence"
     assert need.results == pytest.approx(21 * 600 * 8 * len(model.writing(writing).activity))
+
+
+@pytest.mark.cpp
+def test_synapses_that_trials_share_need_their_weights_alone():
+    layout = replace(LAYOUT, units=1000)
+    program = cpp.build(elman.model(), "rate", layout)
+    written = sum((entry["size"] or 0) * np.dtype(entry["dtype"]).itemsize for entry in program.description["arrays"])
+    need = resources.estimate(elman.model(), "rate", layout, shared=program.shared)
+    # 8 MB of weights, and the least that a program takes.
+    assert written < need.memory < 1.2 * written
+    assert need.most == "the 1,000,000 synapses of recurrence"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +67,7 @@ def test_too_little_memory_is_refused_before_anything_is_built(monkeypatch):
     inputs = activity(np.zeros((4, 20, 2)), dt=0.01, last="input", name="input")
     with pytest.raises(
         CortwinError,
-        match=r"needs about 1\d\.\d MiB of memory, most of it for the 180,000 synapses of recurrence; 1 MiB are free",
+        match=r"needs about \d\.\d+ MiB of memory, most of it for the 90,000 synapses of recurrence; 1 MiB are free",
     ):
         simulate(elman.model(), "rate", parameters, inputs, dt=0.01, batch=2, jobs=2)
     for engine in ("xla", "numpy"):

@@ -100,10 +100,10 @@ def test_a_batch_that_fails_ends_the_others(monkeypatch, jobs):
     """The second batch fails; the third, which would last for ever, is stopped or never begun."""
     begun, stopped, real = count(), [], cpp.run
 
-    def run(program, data, *, timeout, memory, stop):
+    def run(program, data, *, timeout, memory, threads, stop):
         number = next(begun)
         if number == 0:
-            return real(program, data, timeout=timeout, memory=memory, stop=stop)
+            return real(program, data, timeout=timeout, memory=memory, threads=threads, stop=stop)
         if number == 1:
             raise RunFailed("the simulation failed: as it should")
         if not stop.wait(30):
@@ -122,7 +122,7 @@ def test_a_batch_that_fails_ends_the_others(monkeypatch, jobs):
 def test_an_interrupt_by_the_user_ends_every_batch(monkeypatch):
     released = []
 
-    def run(program, data, *, timeout, memory, stop):
+    def run(program, data, *, timeout, memory, threads, stop):
         released.append(stop.wait(30))
         raise RunFailed("the simulation was stopped")
 

@@ -10,6 +10,7 @@ from cortwin import speed
 from cortwin.errors import CortwinError
 from cortwin.experiment import Run, load_experiment
 from cortwin.parameters import resolve
+from cortwin.speed import environments
 
 
 def computed(name, *, module=None, **given):
@@ -24,34 +25,53 @@ def computed(name, *, module=None, **given):
     return results
 
 
-def test_gradient_speed_compares_medians_and_names_what_is_not_installed(monkeypatch):
-    class Fixed(speed.Race):
-        def __init__(self):
-            super().__init__([])
+class Fixed(speed.Race):
+    """Contestants whose seconds are known: so many for a step of each, times their threads."""
 
-        def __enter__(self):
-            return self
+    def __init__(self, field):
+        super().__init__([])
+        self.field = field
 
-        def __exit__(self, *_):
-            return None
+    def __enter__(self):
+        return self
 
-        def times(self, case, repetitions, contestants):
-            each = {"spiking.ours": 2e-3 if case.gradient else 1e-3, "spiking.norse": 6e-3}
-            return {(who, n): [each[who] * n] * repetitions for who in contestants for n in (1, 2)}
+    def __exit__(self, *_):
+        return None
 
+    def measure(self, case, repetitions, contestants=None):
+        each = {"ours": 4e-3 if case["gradient"] else 2e-3, "norse": 12e-3, "cpp": 1e-3}
+        there = [one for one in self.field if one.name in contestants]
+        return {(one.name, one.threads): [{"seconds": each[one.name] * one.threads}] * repetitions for one in there}
+
+
+@pytest.mark.parametrize("engine", ["numpy", "cpp"])
+def test_gradient_speed_compares_medians_and_names_what_is_not_installed(engine, monkeypatch, tmp_path):
     experiment = load_experiment("gradient_speed")
-    there = ("spiking.ours", "spiking.norse", "spiking.cpp")
-    monkeypatch.setattr(experiment.module, "installed", lambda name: {name: "1"} if name in there else None)
-    monkeypatch.setattr(experiment.module.Race, "running", lambda *_: Fixed())
-    run = Run(show=False, quick=True, engine="numpy")
-    results = experiment.compute(run, resolve(experiment.declared, {}, quick=True))
+    monkeypatch.setattr(experiment.module, "interpreters", lambda folder, names: {"norse": str(tmp_path / "python")})
+    monkeypatch.setattr(experiment.module, "version", lambda python, package: "1.0")
+    monkeypatch.setattr(experiment.module.Race, "running", Fixed)
+    run = Run(show=False, quick=True, engine=engine)
+    results = experiment.compute(run, resolve(experiment.declared, {"threads": 2}, quick=True))
     assert results.metrics["speed.gradient.norse"] == pytest.approx(3)
     assert results.metrics["gradient.over_forward"] == pytest.approx(2)
+    assert results.metrics["gradient.milliseconds"] == pytest.approx(2)
     assert results.metrics["speed.gradient.snntorch"] is None
-    assert results.reasons["speed.gradient.snntorch"] == "not installed: pip install -e '.[spiking]'"
-    assert results.reasons["speed.forward.cpp"] == "the engine is not C++"
+    assert results.reasons["speed.gradient.snntorch"] == "snnTorch is not installed: see 'Benchmarks' in the README"
+    if engine == "cpp":
+        assert results.metrics["speed.forward.cpp"] == pytest.approx(0.5)
+    else:
+        assert results.reasons["speed.forward.cpp"] == "the engine is not C++"
     assert {row["threads"] for row in results.tables["times"]} == {1}
+    assert {"package": "Norse", "version": "1.0"} in results.tables["versions"]
     assert experiment.draw(results)
+
+
+def test_everybody_who_is_raced_with_has_a_script():
+    module = load_experiment("gradient_speed").module
+    everybody = dict.fromkeys(environments.TRAINED, "python")
+    field = [*module._contestants(everybody, 1), *module._contestants({}, 1, "cpp")]
+    assert all(one.script.is_file() for one in field)
+    assert {one.name for one in field} == set(module.NAMES)
 
 
 def test_gradients_through_spikes_begin_at_one_and_explode_around_the_reset():

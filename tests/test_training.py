@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 from cortwin.activity import activity
 from cortwin.catalogue import MODELS, entries, page_module
@@ -44,25 +43,9 @@ ACTIVATIONS = ("tanh", "logistic", "relu")
 F = {"tanh": np.tanh, "logistic": lambda x: 1 / (1 + np.exp(-x)), "relu": lambda x: np.maximum(x, 0)}
 ALPHA, DT = 0.2, 0.02  # tau of the page is 100 ms
 TRIALS, TIMES, INPUTS, UNITS, OUTPUTS = 6, 9, 3, 5, 2
-CACHE = {
-    "jax_compilation_cache_dir": None,
-    "jax_persistent_cache_min_compile_time_secs": 0.0,
-    "jax_persistent_cache_min_entry_size_bytes": -1,
-}
+pytestmark = pytest.mark.usefixtures("hasty_compilation")
+
 PENALTIES = Penalties(weight=0.03, rate=0.2, smoothness=0.01)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def compile_once(tmp_path_factory):
-    """Keep what XLA compiles: many of these tests train the same small network again."""
-    before = {name: jax.config.values[name] for name in CACHE}
-    for name, value in {**CACHE, "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("xla"))}.items():
-        jax.config.update(name, value)
-    reset_cache()
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    reset_cache()
 
 
 def network(activation="tanh", seed=1):
@@ -254,7 +237,7 @@ def test_a_step_that_is_flat_almost_everywhere_does_not_pass_for_a_slope():
 
     flat = dataclasses.replace(model, textbook=dataclasses.replace(model.textbook, step=staircase))
     found = gradient_errors(flat, p, inputs, target, alpha=ALPHA, generator=np.random.default_rng(0), entries=3)
-    assert found.finite_difference == np.inf
+    assert "W_rec" in found.without_gradient
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -78,7 +78,7 @@ def test_the_processes_take_turns_and_end(monkeypatch):
     started = []
     start = race._start
     monkeypatch.setattr(race, "_start", lambda *given: started.append(start(*given)) or started[-1])
-    with speed.Race.running(["ours"], [1]) as running:
+    with speed.Race.running(speed.trainers(["ours"], [1])) as running:
         times = running.times(CASE, 3, ["ours"])
         assert set(times) == {("ours", 1)}
         assert len(times["ours", 1]) == 3
@@ -91,7 +91,7 @@ def test_the_processes_take_turns_and_end(monkeypatch):
 def test_our_updates_are_those_of_fit(monkeypatch):
     seen = []
     monkeypatch.setattr(ours, "fit", lambda *given, **named: seen.append((given, named)))
-    ours.prepare(CASE._replace(last=True))()
+    ours.prepare(CASE._replace(last=True)._asdict())()
     (_, _, inputs, target), named = seen[0]
     assert (inputs.shape, target.shape) == ((2, 4, 2), (2, 4, 1))
     assert (named["options"].updates, named["options"].optimizer, named["options"].dtype) == (5, "adam", "float32")
@@ -104,7 +104,7 @@ def test_our_updates_are_those_of_fit(monkeypatch):
 def test_others_train_what_we_train(contestant):
     assert speed.installed(contestant)
     case = CASE._replace(updates=4, trials=4, batch=2, last=True)
-    with speed.Race.running([contestant], [1]) as running:
+    with speed.Race.running(speed.trainers([contestant], [1])) as running:
         assert min(running.times(case, 2, [contestant])[contestant, 1]) > 0
 
 

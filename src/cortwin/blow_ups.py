@@ -16,8 +16,8 @@ CAUSES = "is dt too large or a weight too strong?"
 
 def out_of_range(values: NDArray) -> int:
     """Return how many numbers are not finite, or so large that they soon will not be."""
-    # A comparison with NaN is false, whatever its sign.
-    return int(values.size - np.count_nonzero(np.abs(values) < LARGEST))
+    # A comparison with NaN is false, whatever its sign. In single precision the bound itself would be infinite.
+    return int(values.size - np.count_nonzero(np.abs(values) < np.float64(LARGEST)))
 
 
 def require_in_range(name: str, values: NDArray) -> None:

@@ -9,7 +9,7 @@ the pathways connect within a trial only.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,15 +19,25 @@ import xarray as xr
 from brian2.devices.device import reset_device
 from numpy.typing import NDArray
 
+from cortwin import connectivity
+from cortwin.blocks import Block, mark
 from cortwin.blow_ups import COUNTER, LARGEST
+from cortwin.connectivity import Connections, Distribution, FromArrays
+from cortwin.connectivity.distributions import in_si
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
 from cortwin.inputs import check_inputs
 from cortwin.intervention import ADD, KEEP, Intervention, variable_of
-from cortwin.model import OWNERS, STIMULUS, Model, Pathway, Population, Writing, check_array
+from cortwin.model import OWNERS, SECOND, STIMULUS, SYNAPSES, Model, Pathway, Population, Writing, check_array
 
 # Brian2's own tolerance for a duration that is a multiple of dt.
 MULTIPLE_TOLERANCE = 1e-4
+# The words that the random numbers of a run come from, (2,).
+NOISE = "noise.key"
+# Brian2 counts synapses, and numbers neurons, in 32 bits.
+MOST_SYNAPSES = 2**31 - 1
+# A delay that is drawn is kept in 16 bits; no normal deviate that is drawn is larger than this many sd.
+LONGEST_DELAY, LARGEST_DEVIATE = 2**16 - 1, 8.3
 # Timed arrays, (time, trial x element): what they have an element for.
 TIMED = {STIMULUS: "inputs", KEEP: "units", ADD: "units"}
 
@@ -90,6 +100,10 @@ class Layout:
         """Elements per trial, by the names in `cortwin.model.SIZES`."""
         own = {"inputs": self.inputs, "units": self.units, "outputs": self.outputs, "slots": self.slots}
         return own | {name: own[of] * self.neurons_per_unit for name, of in OWNERS.items()}
+
+    def elements(self, population: Population) -> int:
+        """Elements of a population per trial."""
+        return population.size if isinstance(population.size, int) else self.sizes[population.size]
 
     @property
     def duration(self) -> float:
@@ -157,8 +171,15 @@ def arrays(
     values: Mapping[str, Any],
     inputs: Any,
     intervention: Intervention | None = None,
+    *,
+    seed: int = 0,
+    first: int = 0,
+    shared: Collection[str] = (),
 ) -> dict[str, NDArray]:
-    """Return the numbers of a batch under Brian2's names.
+    """Return the numbers of a batch under Brian2's names, and what its connections are made of.
+
+    A pathway of which something is drawn has ``"PATHWAY.key"``, the (2,) words that Philox draws it with; one whose
+    synapses are listed has ``"PATHWAY.source"`` and ``"PATHWAY.target"``, sorted by source. `structure_of` names them.
 
     Parameters
     ----------
@@ -166,6 +187,9 @@ def arrays(
     values : array by name, shapes as in ``model.shapes``
     inputs : (trial, time, input) array, at most ``layout.trials`` trials; missing trials are filled with zeros
     intervention : what is done to the state of the units in these trials, where the layout says that something is
+    seed : of everything that a page draws: connections, weights, delays, initial states, and the noise of its drives
+    first : number of the batch's first trial; each batch has noise of its own
+    shared : pathways whose synapses serve every trial: their arrays are those of one trial
 
     Raises
     ------
@@ -173,20 +197,16 @@ def arrays(
         For a missing or misshapen array, or one that is not finite.
     """
     check_steps(model, writing, layout.dt)
+    check_delays(model, writing, layout)
     text = model.writing(writing)
+    where = f"{model.name}, {writing} writing"
     found: dict[str, NDArray] = {}
-    for name, part in (*text.populations.items(), *text.pathways.items()):
-        for variable, array in part.values.items():
-            if array not in values:
-                raise CortwinError(f"{model.name}, {writing} writing: no array '{array}' for {name}.{variable}")
-            check_array(array, values[array], model.shapes[array], layout.sizes)
-            if isinstance(part, Pathway):
-                _check_weights(part, array, model, text, f"{model.name}, {writing} writing, {name}")
-                # Brian2 numbers synapses by source, then target; the field writes weights as (target, source).
-                flat = np.asarray(values[array], dtype=np.float64).T.ravel()
-            else:
-                flat = np.asarray(values[array], dtype=np.float64)
-            found[f"{name}.{variable}"] = np.tile(flat, layout.trials)
+    for name, population in text.populations.items():
+        found |= _states(name, population, model, layout, values, seed, f"{where}, {name}")
+    for name in text.pathways:
+        found |= pathway_arrays(name, model, text, layout, values, seed, f"{where}, {name}", shared=name in shared)
+    if text.drives:
+        found[NOISE] = np.random.SeedSequence(seed, spawn_key=(*NOISE.encode(), first)).generate_state(2, np.uint32)
     samples = np.asarray(inputs, dtype=np.float64)
     expected = (layout.trials, layout.input_steps, layout.inputs)
     if samples.ndim != 3 or samples.shape[1:] != expected[1:] or samples.shape[0] > layout.trials:
@@ -224,6 +244,30 @@ def check_steps(model: Model, writing: str, dt: float) -> None:
                 )
 
 
+def check_delays(model: Model, writing: str, layout: Layout) -> None:
+    """Refuse a delay that is not a multiple of the step, or longer than the simulation."""
+    for name, pathway in model.writing(writing).pathways.items():
+        where = f"{model.name}, {writing} writing, {name}"
+        if pathway.delay is None:
+            continue
+        if isinstance(pathway.delay, Distribution):
+            plain = in_si(pathway.delay, model.constants, SECOND, where)
+            shortest, longest = plain.minimum, plain.largest(LARGEST_DEVIATE)
+            if longest > LONGEST_DELAY * layout.dt:
+                raise CortwinError(
+                    f"{where}: delays of up to {longest:g} s are longer than {LONGEST_DELAY:,} steps of {layout.dt} s"
+                )
+        else:
+            shortest = float(model.constants[pathway.delay])
+            steps = shortest / layout.dt
+            if abs(steps - round(steps)) > MULTIPLE_TOLERANCE * max(1.0, steps):
+                raise CortwinError(
+                    f"{where}: the delay {pathway.delay} = {shortest} s is not a multiple of dt = {layout.dt} s"
+                )
+        if shortest > layout.duration:
+            raise CortwinError(f"{where}: the delay of {shortest} s is longer than the {layout.duration} s simulated")
+
+
 def objects(
     model: Model,
     writing: str,
@@ -231,6 +275,8 @@ def objects(
     data: Mapping[str, NDArray] | None = None,
     *,
     counting: bool = True,
+    connect: Callable[[brian2.Synapses, str], None] | None = None,
+    shared: Collection[str] = (),
 ) -> brian2.Network:
     """Make the Brian2 network of one batch on the active device.
 
@@ -239,6 +285,9 @@ def objects(
     model, writing, layout : what is simulated
     data : the numbers, from `arrays`; None leaves them out, for a program that is given them when it runs
     counting : whether states that leave the range are counted
+    connect : makes the synapses of a pathway that has a rule, given the Brian2 object and the pathway's name; None for
+        synapses made of the data
+    shared : pathways whose synapses are made for one trial and serve all, on a device that can repeat them
 
     Returns
     -------
@@ -257,7 +306,7 @@ def objects(
     room = len(text.pathways) + (2 if layout.intervention else 1)
     for position, (name, population) in enumerate(text.populations.items()):
         groups[name] = brian2.NeuronGroup(
-            layout.trials * layout.sizes[population.size],
+            layout.trials * layout.elements(population),
             _with_links(population.equations, population.linked)
             + (f"\n{COUNTER} : integer" if population.reset and counting else ""),
             method=population.method,
@@ -274,10 +323,15 @@ def objects(
             groups[name].run_regularly(_counting(population), when="after_groups", name=f"{name}_{COUNTER}")
         for variable, target in population.linked.items():
             source, _, linked = target.partition(".")
-            index = owner(layout, population.size, text.populations[source].size, f"{where}, {name}.{variable}")
+            size, of = population.size, text.populations[source].size
+            if isinstance(size, int) or isinstance(of, int):
+                raise CortwinError(f"{where}, {name}: populations with a size of their own cannot be linked")
+            index = owner(layout, size, of, f"{where}, {name}.{variable}")
             setattr(groups[name], variable, brian2.linked_var(groups[source], linked, index=index))
     if layout.intervention:
         _lay_hands_on(groups, model, writing)
+    for name, drive in text.drives.items():
+        groups[drive.target].run_regularly(drive.statement, when="synapses", name=name)
     parts: list[Any] = [*groups.values()]
     for position, (name, pathway) in enumerate(text.pathways.items()):
         synapses = brian2.Synapses(
@@ -286,18 +340,30 @@ def objects(
             model=pathway.equations,
             on_pre=pathway.on_pre,
             method=pathway.method,
-            delay=None if pathway.delay is None else model.constants[pathway.delay],
+            delay=_delay(pathway, model, alone=name in shared),
+            dtype={variable: np.dtype(dtype) for variable, dtype in pathway.dtype.items()} or None,
             namespace=namespace,
             clock=clock,
             name=name,
         )
-        source, target = connections(pathway, text, layout, f"{where}, {name}")
-        synapses.connect(i=source, j=target)
+        if name in shared:
+            mark(synapses, block(pathway, text, layout, f"{where}, {name}"))
+            synapses.connect()
+        elif connect is not None and not isinstance(pathway.connect, str):
+            connect(synapses, name)
+        else:
+            made = f"{where}, {name}"
+            if isinstance(pathway.connect, str):
+                source, target = connections(name, text, layout, made)
+                synapses.connect(i=source, j=target)
+            else:
+                _connect(synapses, synapses_of(name, model, text, layout, data or {}, made), pathway)
         for updater in synapses.summed_updaters.values():
             first = 0 if pathway.after is None else groups[pathway.after].order + room
             updater.order = first + position - len(text.pathways)
         parts.append(synapses)
-    recording_clock = brian2.Clock(dt=layout.record_dt * brian2.second, name="recording_clock")
+    if text.activity:
+        recording_clock = brian2.Clock(dt=layout.record_dt * brian2.second, name="recording_clock")
     for name, variables in _recorded(text).items():
         parts.append(
             brian2.StateMonitor(
@@ -310,7 +376,7 @@ def objects(
         named = {part.name: part for part in parts}
         for key, array in data.items():
             name, _, variable = key.partition(".")
-            if name not in TIMED:
+            if name not in TIMED and key not in structure_of(text):
                 named[name].state(variable, use_units=False)[:] = array
     return brian2.Network(parts, name="cortwin_network")
 
@@ -371,26 +437,228 @@ def owner(layout: Layout, size: str, of: str, where: str) -> NDArray[np.int64]:
     return np.repeat(np.arange(layout.trials * sizes[of]), layout.neurons_per_unit)
 
 
+def structure_of(text: Writing) -> set[str]:
+    """Return the names of those arrays that are no values of a variable: who is connected to whom, and the noise."""
+    found = {NOISE} if text.drives else set()
+    for name, pathway in text.pathways.items():
+        if isinstance(pathway.connect, FromArrays):
+            found |= {f"{name}.source", f"{name}.target"}
+        if pathway.random:
+            found.add(f"{name}.key")
+    return found
+
+
 def connections(
-    pathway: Pathway, text: Writing, layout: Layout, where: str
+    name: str, text: Writing, layout: Layout, where: str, data: Mapping[str, NDArray] | None = None
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return source and target of every synapse of a batch, numbered by trial, then source, then target."""
-    source_size, target_size = (text.populations[name].size for name in (pathway.source, pathway.target))
-    n_source, n_target = layout.sizes[source_size], layout.sizes[target_size]
-    if pathway.connect == "all_to_all":
+    """Return source and target of every synapse of a batch, numbered by trial, then source, then target.
+
+    Those of a rule, which every trial has the same, are numbered by trial, then source, and need data.
+    """
+    pathway = text.pathways[name]
+    n_source, n_target = (layout.elements(text.populations[end]) for end in (pathway.source, pathway.target))
+    within: tuple[NDArray, NDArray]
+    if isinstance(pathway.connect, FromArrays):
+        within = (data or {})[f"{name}.source"], (data or {})[f"{name}.target"]
+    elif not isinstance(pathway.connect, str):
+        same = pathway.source == pathway.target
+        within = connectivity.connect(pathway.connect, n_source, n_target, (data or {}).get(f"{name}.key"), same=same)
+    elif pathway.connect == "all_to_all":
         within = np.repeat(np.arange(n_source), n_target), np.tile(np.arange(n_target), n_source)
     elif pathway.connect == "one_to_one":
         if n_source != n_target:
             raise CortwinError(f"{where}: one-to-one between {n_source} and {n_target} elements")
         within = np.arange(n_source), np.arange(n_source)
     else:
-        single = owner(layout, source_size, target_size, where)[:n_source]
-        within = np.arange(n_source), single
+        source, target = (text.populations[end] for end in (pathway.source, pathway.target))
+        within = np.arange(n_source), _converges(layout, source, target, where)[:n_source]
     trial = np.arange(layout.trials)[:, None]
     return (
         (within[0] + trial * n_source).ravel().astype(np.int32),
         (within[1] + trial * n_target).ravel().astype(np.int32),
     )
+
+
+def synapses_of(
+    name: str, model: Model, text: Writing, layout: Layout, data: Mapping[str, NDArray], where: str
+) -> Connections:
+    """Return the synapses of a pathway as arrays, in the order of `connections`.
+
+    Parameters
+    ----------
+    name : of the pathway
+    model, text, layout : what is simulated
+    data : from `pathway_arrays`
+    where : what an error names
+    """
+    pathway = text.pathways[name]
+    source, target = connections(name, text, layout, where, data)
+    n = source.size // layout.trials
+    dimensions = {item.name: item.dimensions for item in _synaptic(pathway, where)}
+    variables = {variable: data[f"{name}.{variable}"] for variable in pathway.values}
+    for variable, distribution in pathway.drawn.items():
+        plain = in_si(distribution, model.constants, dimensions[variable], where)
+        drawn = connectivity.draw(plain, n, data[f"{name}.key"], variable)
+        drawn = drawn.astype(pathway.dtype.get(variable, "float64"))
+        variables[variable] = np.tile(drawn, layout.trials)
+    delay: float | NDArray = 0.0
+    if isinstance(pathway.delay, Distribution):
+        plain = in_si(pathway.delay, model.constants, SECOND, where)
+        steps = connectivity.delay_steps(connectivity.draw(plain, n, data[f"{name}.key"], "delay"), layout.dt)
+        delay = np.tile(steps, layout.trials) * layout.dt
+    elif pathway.delay is not None:
+        delay = float(model.constants[pathway.delay])
+    return Connections(source, target, delay, variables)
+
+
+def _connect(synapses: brian2.Synapses, found: Connections, pathway: Pathway) -> None:
+    """Make the synapses of a pathway from arrays, and give them what is drawn for them."""
+    if not found.source.size:
+        synapses.connect(False)
+        return
+    synapses.connect(i=found.source, j=found.target)
+    for variable in pathway.drawn:
+        synapses.state(variable, use_units=False)[:] = found.variables[variable]
+    if isinstance(pathway.delay, Distribution) and pathway.on_pre is not None:
+        synapses.delay[:] = found.delay * brian2.second  # type: ignore[attr-defined]
+
+
+def _synaptic(pathway: Pathway, where: str) -> tuple[Any, ...]:
+    lines = [line for line in pathway.equations.splitlines() if "(summed)" not in line]
+    return definitions("\n".join(lines), where)
+
+
+def _structure(
+    name: str, pathway: Pathway, text: Writing, layout: Layout, values: Mapping[str, Any], seed: int, where: str
+) -> dict[str, NDArray]:
+    """Return what the connections of a pathway are made of, checked; nothing where the layout says it all."""
+    rule = pathway.connect
+    n_source, n_target = (layout.elements(text.populations[end]) for end in (pathway.source, pathway.target))
+    found: dict[str, NDArray] = {}
+    if isinstance(rule, FromArrays):
+        ends = {}
+        for end, array, n in (("source", rule.source, n_source), ("target", rule.target, n_target)):
+            if array not in values:
+                raise CortwinError(f"{where}: no array '{array}' for the {end}s of its synapses")
+            ends[end] = _indices(array, values[array], n, where)
+        if ends["source"].size != ends["target"].size:
+            sizes = f"{ends['source'].size} sources and {ends['target'].size} targets"
+            raise CortwinError(f"{where}: {rule.source} and {rule.target} list {sizes}")
+        order = _order(rule, values)
+        found = {f"{name}.{end}": listed[order] for end, listed in ends.items()}
+    elif not isinstance(rule, str):
+        same = pathway.source == pathway.target
+        if problem := rule.problem(n_source, n_target, same):
+            raise CortwinError(f"{where}: {problem}")
+        if layout.trials * rule.synapses(n_source, n_target, same) > MOST_SYNAPSES:
+            raise CortwinError(
+                f"{where}: {layout.trials * rule.synapses(n_source, n_target, same):,} synapses; a pathway has at most "
+                f"{MOST_SYNAPSES:,}: divide a population"
+            )
+    if pathway.random:
+        found[f"{name}.key"] = connectivity.key_of(seed, name)
+    return found
+
+
+def _order(rule: FromArrays, values: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Return the order in which listed synapses are kept: by source."""
+    return np.argsort(np.asarray(values[rule.source]), kind="stable")
+
+
+def _indices(name: str, values: Any, n: int, where: str) -> NDArray[np.int32]:
+    array = np.asarray(values)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise CortwinError(
+            f"{where}: {name} is a {array.dtype} array of shape {array.shape}, expected (synapse,) integers"
+        )
+    outside = (array < 0) | (array >= n)
+    if outside.any():
+        place = int(np.argmax(outside))
+        raise CortwinError(f"{where}: {name}[{place}] is {array[place]}, outside of the {n} neurons")
+    return array.astype(np.int32)
+
+
+def _states(
+    name: str,
+    population: Population,
+    model: Model,
+    layout: Layout,
+    values: Mapping[str, Any],
+    seed: int,
+    where: str,
+) -> dict[str, NDArray]:
+    """Return what the elements of a population are given or drawn, the same in every trial."""
+    found = {}
+    for variable, array in population.values.items():
+        _check_given(array, values, where, variable)
+        check_array(array, values[array], model.shapes[array], layout.sizes)
+        found[variable] = np.asarray(values[array], dtype=np.float64)
+    dimensions = {item.name: item.dimensions for item in definitions(population.equations, where)}
+    for variable, distribution in population.drawn.items():
+        plain = in_si(distribution, model.constants, dimensions[variable], f"{where}, {variable}")
+        key = connectivity.key_of(seed, name)
+        found[variable] = connectivity.draw(plain, layout.elements(population), key, variable)
+    return {f"{name}.{variable}": np.tile(own, layout.trials) for variable, own in found.items()}
+
+
+def pathway_arrays(
+    name: str,
+    model: Model,
+    text: Writing,
+    layout: Layout,
+    values: Mapping[str, Any],
+    seed: int,
+    where: str,
+    *,
+    shared: bool = False,
+) -> dict[str, NDArray]:
+    """Return what the synapses of a pathway are given, and what they are made of; see `arrays`."""
+    pathway = text.pathways[name]
+    found = _structure(name, pathway, text, layout, values, seed, where)
+    listed = isinstance(pathway.connect, FromArrays)
+    order = _order(pathway.connect, values) if isinstance(pathway.connect, FromArrays) else np.zeros(0, np.int64)
+    for variable, array in pathway.values.items():
+        _check_given(array, values, where, variable)
+        check_array(array, values[array], model.shapes[array], {**layout.sizes, SYNAPSES: order.size})
+        flat = np.asarray(values[array], dtype=np.float64)
+        if listed:
+            flat = flat[order]
+        else:
+            _check_weights(pathway, array, model, text, where)
+            # Brian2 numbers synapses by source, then target; the field writes weights as (target, source).
+            flat = flat.T.ravel()
+        found[f"{name}.{variable}"] = flat if shared else np.tile(flat, layout.trials)
+    return found
+
+
+def _delay(pathway: Pathway, model: Model, *, alone: bool) -> Any:
+    """Return the delay that all synapses have; Brian2 keeps one for each where none is given."""
+    if isinstance(pathway.delay, str):
+        return model.constants[pathway.delay]
+    return 0 * brian2.second if alone and pathway.on_pre else None
+
+
+def block(pathway: Pathway, text: Writing, layout: Layout, where: str) -> Block:
+    """Return the synapses of one trial, for all of them; errors as of `connections`."""
+    source, target = (text.populations[end] for end in (pathway.source, pathway.target))
+    n_source, n_target = layout.elements(source), layout.elements(target)
+    if pathway.connect == "one_to_one" and n_source != n_target:
+        raise CortwinError(f"{where}: one-to-one between {n_source} and {n_target} elements")
+    if pathway.connect == "convergent":
+        _converges(layout, source, target, where)
+    return Block(str(pathway.connect), layout.trials, n_source, n_target)
+
+
+def _converges(layout: Layout, source: Population, target: Population, where: str) -> NDArray[np.int64]:
+    if isinstance(source.size, int) or isinstance(target.size, int):
+        raise CortwinError(f"{where}: populations with a size of their own do not converge")
+    return owner(layout, source.size, target.size, where)
+
+
+def _check_given(array: str, values: Mapping[str, Any], where: str, variable: str) -> None:
+    if array not in values:
+        writing, _, name = where.rpartition(", ")
+        raise CortwinError(f"{writing}: no array '{array}' for {name}.{variable}")
 
 
 def synaptic_events(model: Model, spikes: int, neurons: int) -> int:
@@ -438,5 +706,6 @@ def _check_weights(pathway: Pathway, array: str, model: Model, text: Writing, wh
     expected = sizes if pathway.connect == "all_to_all" else sizes[1:]
     if model.shapes[array] != expected:
         raise CortwinError(
-            f"{where}: {array} has the shape ({', '.join(model.shapes[array])}), expected ({', '.join(expected)})"
+            f"{where}: {array} has the shape ({', '.join(map(str, model.shapes[array]))}), "
+            f"expected ({', '.join(map(str, expected))})"
         )

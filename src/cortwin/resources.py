@@ -9,10 +9,15 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from cortwin.builder import Layout
+from cortwin.connectivity import Distribution, FromArrays
 from cortwin.equations import definitions
 from cortwin.errors import CortwinError
 from cortwin.model import Model, Pathway, Writing
@@ -21,6 +26,9 @@ NUMBER, INDEX = 8, 4  # bytes
 # Source and target of each synapse, once as Brian2 is told them and once as it keeps them, and its place in the lists
 # of synapses that a neuron's spike goes through.
 SYNAPSE = 5 * INDEX
+DELAY = 2  # of a synapse in a row, in steps
+# What NumPy holds of a synapse while it draws it: counters, words and products of Philox.
+DRAWN = 16 * NUMBER
 # Index, last spike, whether it is refractory, and a place among the spikes of a step.
 NEURON = 2 * INDEX + NUMBER + 1
 LEAST = 2**20  # what a program takes that does nothing
@@ -44,30 +52,50 @@ class Need:
     most: str
 
 
-def estimate(model: Model, writing: str, layout: Layout) -> Need:
-    """Estimate what one batch of a simulation needs."""
+def estimate(
+    model: Model,
+    writing: str,
+    layout: Layout,
+    values: Mapping[str, Any] | None = None,
+    *,
+    shared: Collection[str] = (),
+    compiled: bool = True,
+) -> Need:
+    """Estimate what one batch of a simulation needs.
+
+    Parameters
+    ----------
+    model, writing, layout : what is simulated
+    values : the model's arrays, which tell how many synapses are listed
+    shared : pathways whose synapses serve every trial, without arrays of sources and targets
+    compiled : whether a compiled program simulates it, whose rules make rows of synapses
+    """
     text = model.writing(writing)
-    parts, given = {}, 0
+    parts, given, in_rows = {}, 0, 0
     for name, population in text.populations.items():
-        elements = layout.trials * layout.sizes[population.size]
+        elements = layout.trials * layout.elements(population)
         stored = [item for item in definitions(population.equations, name) if item.kind != "subexpression"]
         parts[f"the {elements:,} elements of {name}"] = elements * (NEURON + NUMBER * len(stored))
         given += elements * NUMBER * len(population.values)
     for name, pathway in text.pathways.items():
-        synapses = layout.trials * _synapses(pathway, text, layout)
-        parts[f"the {synapses:,} synapses of {name}"] = synapses * (SYNAPSE + NUMBER * len(pathway.values))
+        synapses = (1 if name in shared else layout.trials) * _synapses(pathway, text, layout, values or {})
+        size = synapses * _bytes(pathway, compiled, shared=name in shared)
+        parts[f"the {synapses:,} synapses of {name}"] = size
         given += synapses * NUMBER * len(pathway.values)
+        if compiled and pathway.in_rows:
+            in_rows += size
+            given += 2 * INDEX * synapses * isinstance(pathway.connect, FromArrays)
     steps = layout.input_steps * layout.trials * layout.inputs * NUMBER
     parts[f"the {layout.input_steps:,} samples of the input"] = steps
     if layout.intervention:
         hand = 2 * layout.input_steps * layout.trials * layout.units * NUMBER
         parts[f"the {layout.input_steps:,} samples of the intervention"] = hand
         given += hand
-    recorded = sum(layout.sizes[text.populations[name.partition(".")[0]].size] for name in text.activity.values())
+    recorded = sum(layout.elements(text.populations[name.partition(".")[0]]) for name in text.activity.values())
     records = (layout.samples + 1) * layout.trials * recorded * NUMBER
     parts[f"the {layout.samples:,} samples that are recorded"] = records
     memory = LEAST + sum(parts.values())
-    return Need(memory, memory + given + steps, records, max(parts, key=lambda part: parts[part]))
+    return Need(memory, memory - in_rows + given + steps, records, max(parts, key=lambda part: parts[part]))
 
 
 def require(need: Need, batches: int, processes: int) -> int | None:
@@ -124,9 +152,26 @@ def free_memory() -> int | None:
         return free
 
 
-def _synapses(pathway: Pathway, text: Writing, layout: Layout) -> int:
-    source, target = (layout.sizes[text.populations[name].size] for name in (pathway.source, pathway.target))
-    return source * target if pathway.connect == "all_to_all" else source
+def _bytes(pathway: Pathway, compiled: bool, *, shared: bool) -> int:
+    """Return the bytes that a synapse takes at most; those of variables in single precision are half."""
+    variables = sum(np.dtype(pathway.dtype.get(name, float)).itemsize for name in (*pathway.values, *pathway.drawn))
+    delay = isinstance(pathway.delay, Distribution)
+    if isinstance(pathway.connect, str):
+        return variables + (0 if shared else SYNAPSE)
+    if compiled and pathway.in_rows:
+        return INDEX + variables + DELAY * delay
+    return SYNAPSE + variables + NUMBER * delay + (0 if compiled else DRAWN)
+
+
+def _synapses(pathway: Pathway, text: Writing, layout: Layout, values: Mapping[str, Any]) -> int:
+    """Return how many synapses a pathway has in one trial, on average where the number is random."""
+    source, target = (layout.elements(text.populations[name]) for name in (pathway.source, pathway.target))
+    rule = pathway.connect
+    if isinstance(rule, FromArrays):
+        return np.size(values.get(rule.source, ()))
+    if not isinstance(rule, str):
+        return rule.synapses(source, target, pathway.source == pathway.target)
+    return source * target if rule == "all_to_all" else source
 
 
 def _words(size: int) -> str:

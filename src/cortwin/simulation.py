@@ -6,6 +6,7 @@ workers.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -24,7 +25,17 @@ from cortwin import cpp, resources, xla
 from cortwin.activity import activity
 from cortwin.analysis import pathology
 from cortwin.blow_ups import COUNTER, require_in_range, require_none
-from cortwin.builder import Layout, arrays, interpreted, layout_of, objects, spike_monitors, timed_arrays
+from cortwin.builder import (
+    NOISE,
+    Layout,
+    arrays,
+    interpreted,
+    layout_of,
+    objects,
+    spike_monitors,
+    structure_of,
+    timed_arrays,
+)
 from cortwin.errors import CortwinError
 from cortwin.intervention import Intervention
 from cortwin.model import Model, Writing
@@ -37,13 +48,17 @@ class Simulation:
     """What a writing did: activity by name (trial, time, unit), spikes, and what it cost.
 
     ``spikes.attrs["note"]`` is there when no neuron spiked, or all at their limit: their statistics mean nothing then.
-    ``seconds`` is the wall time of the runs without the build, ``build_seconds`` that of the build (0 when cached).
+    ``seconds`` is the wall time of the runs without the build, ``build_seconds`` that of the build (0 when cached);
+    ``stepping_seconds`` what the steps of the batches alone took, summed, without drawing connections, where the engine
+    is C++; ``code_objects`` then tells which template each part of the program got, as `cortwin.cpp.device.Note`.
     """
 
     activity: xr.Dataset
     spikes: xr.Dataset | None
     seconds: float
     build_seconds: float
+    stepping_seconds: float = float("nan")
+    code_objects: tuple[Mapping[str, str], ...] = ()
 
     @property
     def spike_count(self) -> int:
@@ -66,6 +81,8 @@ def simulate(
     profile: str = "release",
     batch: int = 8,
     jobs: int = 1,
+    seed: int = 0,
+    threads: int = 1,
     timeout: float | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Simulation:
@@ -86,9 +103,13 @@ def simulate(
     intervention : what is done to the state of the units, sample by sample; None for nothing
     engine : ``"cpp"`` (Brian2's code generation), ``"xla"`` (the differentiable second compiler) or ``"numpy"``
         (Brian2's own interpreter; needs no compiler)
-    profile : compiler profile, ``"release"`` or ``"strict"``
+    profile : compiler profile, ``"release"``, ``"strict"`` (no contraction of a*b+c) or ``"stock"`` (Brian2's own
+        templates throughout)
     batch : trials per process, whatever the number of workers
     jobs : processes at a time
+    seed : of what the page draws: connections, weights, delays, initial states, the same in every trial; and of the
+        noise of its drives, another one in each
+    threads : among which a large sparse network is divided, in C++; results do not depend on them
     timeout : seconds that a batch may take
     advance : called with the number of trials after every batch
 
@@ -114,22 +135,27 @@ def simulate(
     )
     samples = inputs.to_numpy()
     trials = [slice(first, min(first + batch, len(samples))) for first in range(0, len(samples), batch)]
-    batches = [_Batch(samples[part], None if intervention is None else intervention.part(part)) for part in trials]
+    hands = [None if intervention is None else intervention.part(part) for part in trials]
+    batches = [_Batch(part.start, samples[part], hand) for part, hand in zip(trials, hands, strict=True)]
     # Before anything long begins: what does not fit into the machine, and arrays that do not fit the model.
     processes = min(max(1, jobs), len(batches)) if engine == "cpp" else 0
-    memory = resources.require(resources.estimate(model, writing, layout), len(batches), processes)
+    shared = cpp.shared(model, writing, profile) if engine == "cpp" else ()
+    need = resources.estimate(model, writing, layout, values, shared=shared, compiled=engine == "cpp")
+    memory = resources.require(need, len(batches), processes)
 
     def prepare(part: _Batch) -> dict[str, NDArray]:
-        return arrays(model, writing, layout, values, part.inputs, part.intervention)
+        drawn = {"seed": seed, "first": part.first}
+        return arrays(model, writing, layout, values, part.inputs, part.intervention, shared=shared, **drawn)
 
     prepare(batches[0])
-    build_seconds = 0.0
+    build_seconds, code_objects = 0.0, ()
     if engine == "cpp":
         program = cpp.build(model, writing, layout, profile)
-        build_seconds = program.build_seconds
+        build_seconds, shared = program.build_seconds, program.shared
+        code_objects = tuple(program.description["code_objects"])
     started = time.perf_counter()
     if engine == "cpp":
-        run = partial(cpp.run, program, timeout=timeout, memory=memory)
+        run = partial(cpp.run, program, timeout=timeout, memory=memory, threads=threads)
         results = _in_parallel(lambda part, stop: run(prepare(part), stop=stop), batches, jobs, advance)
     else:
         through = _interpret if engine == "numpy" else _through_xla
@@ -142,13 +168,16 @@ def simulate(
     found = _spikes(model.writing(writing), layout, results, len(samples)) if spikes else None
     if found is not None and (note := pathology(found, _t_ref(model, writing))):
         found.attrs["note"] = note
-    return Simulation(_activity(model, writing, layout, results, inputs), found, seconds, build_seconds)
+    stepping = sum(float(result.get(cpp.STEPPING, [math.nan])[0]) for result in results)
+    shown = _activity(model, writing, layout, results, inputs)
+    return Simulation(shown, found, seconds, build_seconds, stepping, code_objects)
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """The trials of one process."""
+    """The trials of one process, and the number of the first."""
 
+    first: int
     inputs: NDArray
     intervention: Intervention | None
 
@@ -191,7 +220,8 @@ def _failed(future: Future) -> bool:
 def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDArray]) -> dict[str, NDArray]:
     """Run the Brian2 objects of one trial through the second compiler, for every trial of the batch at once."""
     single = replace(layout, trials=1)
-    own = {name: values[: len(values) // layout.trials] for name, values in data.items()}
+    shared = structure_of(model.writing(writing))  # by all trials
+    own = {name: values if name in shared else values[: len(values) // layout.trials] for name, values in data.items()}
     timed = {
         f"{name}.values": data[f"{name}.values"].reshape(layout.input_steps, layout.trials, -1).transpose(1, 0, 2)
         for name in timed_arrays(layout)
@@ -202,11 +232,17 @@ def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDA
         # One step more than the duration: see `cortwin.cpp.program.generate`.
         n_steps = round(layout.duration / layout.dt) + 1
         states: dict[str, Any] = {
-            name: values.reshape(layout.trials, -1) for name, values in data.items() if name in program.state
+            name: values.reshape(layout.trials, -1)
+            for name, values in data.items()
+            if name in program.state and name not in shared
         }
         # An input that nobody hears is not among them.
         states |= {name: steps for name, steps in timed.items() if name in program.state}
-        found = jax.jit(jax.vmap(lambda values: program.simulate(values, n_steps, differentiable=False)))(states)
+        simulate_one = partial(program.simulate, n_steps=n_steps, differentiable=False)
+        keys = jax.random.split(
+            jax.random.wrap_key_data(jax.numpy.asarray(data.get(NOISE, np.zeros(2, np.uint32)))), layout.trials
+        )
+        found = jax.jit(jax.vmap(lambda values, key: simulate_one(values, key=key)))(states, keys)
     results: dict[str, NDArray] = {}
     for name, values in found.items():
         if name.startswith("recorded_") and not name.endswith(".t"):
@@ -224,6 +260,8 @@ def _interpret(model: Model, writing: str, layout: Layout, data: dict[str, NDArr
     """Run the same Brian2 objects with Brian2's NumPy code, without a compiler."""
     with interpreted():
         network = objects(model, writing, layout, data)
+        if NOISE in data:
+            brian2.seed(int(data[NOISE][0]))
         network.run((layout.duration + layout.dt) * brian2.second, namespace={})
     results: dict[str, NDArray] = {}
     for part in network.objects:
@@ -278,7 +316,7 @@ def _spikes(text: Writing, layout: Layout, results: list[Any], trials: int) -> x
     """Put the spikes of all batches and populations together; the neurons of one population follow another's."""
     found, first = [], 0
     for population, monitor in spike_monitors(text).items():
-        neurons = layout.sizes[text.populations[population].size]
+        neurons = layout.elements(text.populations[population])
         for position, result in enumerate(results):
             step = np.rint(result[f"{monitor}.t"] / layout.dt).astype(np.int64)
             trial, unit = np.divmod(result[f"{monitor}.i"].astype(np.int64), neurons)

@@ -24,6 +24,7 @@ from cortwin.analysis.effects import others as others
 from cortwin.analysis.eigenvalues import RecurrenceSpectrum as RecurrenceSpectrum
 from cortwin.analysis.eigenvalues import recurrence_spectrum as recurrence_spectrum
 from cortwin.analysis.eigenvalues import scaled_to_radius as scaled_to_radius
+from cortwin.analysis.event_triggered import event_triggered_rate as event_triggered_rate
 from cortwin.analysis.filtering import filtered_spikes as filtered_spikes
 from cortwin.analysis.firing_rates import firing_rate as firing_rate
 from cortwin.analysis.firing_rates import psth as psth
@@ -46,6 +47,7 @@ from cortwin.analysis.intervals import summarise as summarise
 from cortwin.analysis.intervals import unpaired_effect as unpaired_effect
 from cortwin.analysis.jacobians import gradient_norms as gradient_norms
 from cortwin.analysis.jacobians import product_norms as product_norms
+from cortwin.analysis.kolmogorov_smirnov import kolmogorov_smirnov as kolmogorov_smirnov
 from cortwin.analysis.linear_register import LinearRegister as LinearRegister
 from cortwin.analysis.lyapunov import Lyapunov as Lyapunov
 from cortwin.analysis.lyapunov import lyapunov_exponents as lyapunov_exponents
@@ -55,6 +57,9 @@ from cortwin.analysis.mean_field import random_network as random_network
 from cortwin.analysis.memory_capacity import linear_memory_capacity as linear_memory_capacity
 from cortwin.analysis.memory_capacity import memory_capacity as memory_capacity
 from cortwin.analysis.normalisation import soft_normalise as soft_normalise
+from cortwin.analysis.population_samples import MEASURES as MEASURES
+from cortwin.analysis.population_samples import distance_rows as distance_rows
+from cortwin.analysis.population_samples import population_samples as population_samples
 from cortwin.analysis.principal_components import PrincipalComponents as PrincipalComponents
 from cortwin.analysis.principal_components import principal_components as principal_components
 from cortwin.analysis.procrustes import ProcrustesMap as ProcrustesMap
@@ -68,6 +73,7 @@ from cortwin.analysis.rotations import Rotations as Rotations
 from cortwin.analysis.rotations import jpca as jpca
 from cortwin.analysis.rotations import jpca_null as jpca_null
 from cortwin.analysis.rotations import linear_dynamics as linear_dynamics
+from cortwin.analysis.siegert import siegert_rate as siegert_rate
 from cortwin.analysis.similarity import cca_similarity as cca_similarity
 from cortwin.analysis.similarity import cka_similarity as cka_similarity
 from cortwin.analysis.similarity import compare as compare
@@ -75,6 +81,8 @@ from cortwin.analysis.similarity import procrustes_similarity as procrustes_simi
 from cortwin.analysis.spectrum import peak_frequency as peak_frequency
 from cortwin.analysis.spectrum import population_spectrum as population_spectrum
 from cortwin.analysis.spectrum import power_spectrum as power_spectrum
+from cortwin.analysis.spike_selection import spikes_between as spikes_between
+from cortwin.analysis.spike_selection import spikes_of as spikes_of
 from cortwin.analysis.spike_trains import count_correlations as count_correlations
 from cortwin.analysis.spike_trains import fano_factor as fano_factor
 from cortwin.analysis.spike_trains import interval_cv as interval_cv
@@ -83,6 +91,8 @@ from cortwin.analysis.spike_trains import pathology as pathology
 from cortwin.analysis.spike_trains import spike_statistics as spike_statistics
 from cortwin.analysis.spikes import population_rate as population_rate
 from cortwin.analysis.spikes import spike_counts as spike_counts
+from cortwin.analysis.stationary_rates import input_statistics as input_statistics
+from cortwin.analysis.stationary_rates import stationary_rates as stationary_rates
 from cortwin.analysis.tuning import cosine_tuning as cosine_tuning
 from cortwin.analysis.undefined import Undefined as Undefined
 from cortwin.analysis.undefined import reason_of as reason_of

@@ -12,7 +12,15 @@ from cortwin.battery.findings import Found
 from cortwin.errors import CortwinError
 from cortwin.model import SIZES, Lacking, Model
 
-UNITS = {"s": brian2.second, "1": 1.0, "Hz": brian2.Hz, "V": brian2.volt, "A": brian2.amp, "S": brian2.siemens}
+UNITS = {
+    "s": brian2.second,
+    "1": 1.0,
+    "Hz": brian2.Hz,
+    "V": brian2.volt,
+    "A": brian2.amp,
+    "S": brian2.siemens,
+    "F": brian2.farad,
+}
 _ROW = re.compile(r"^(?P<names>[\w, ]+?)\s+\((?P<shape>[\w, ]*)\)\s+(?P<unit>\S+)\s+\S")
 
 
@@ -75,7 +83,7 @@ def check_docstring(page: ModuleType, made: Model) -> Found:
         raise CortwinError("the docstring does not say that the arrays of an ensemble carry its name")
     for name in sorted(own):
         if table[name][0] != made.shapes[name]:
-            stated, expected = (f"({', '.join(shape)})" for shape in (table[name][0], made.shapes[name]))
+            stated, expected = (f"({', '.join(map(str, shape))})" for shape in (table[name][0], made.shapes[name]))
             raise CortwinError(f"the symbol table gives {name} the shape {stated}, the model {expected}")
     for name, value in made.constants.items():
         shape, unit = table[name]

@@ -105,13 +105,15 @@ def check_shapes(subject: Subject) -> Found:
     return Found(f"{len(names)} arrays of the stated shapes, finite")
 
 
-def check_initial_values(subject: Subject) -> Found:
+def check_initial_values(subject: Subject) -> Found | Missing:
     """One seed gives one set of bytes, another seed another; NumPy's global state is left alone."""
     made = subject.model
     before = _global_state()
     drawn = [made.initial(np.random.default_rng(seed), **subject.sizes)._asdict() for seed in (1, 1, 2)]
     if _global_state() != before:
         raise CortwinError("initial() draws from NumPy's global state: draw from the generator that it is given")
+    if not drawn[0]:
+        return Missing("the page has no arrays of its own: its network is drawn from rules")
     random = 0
     for name, array in drawn[0].items():
         first, again, other = (np.asarray(one[name]).tobytes() for one in drawn)

@@ -70,12 +70,19 @@ def check_exact(subject: Subject, engine: str) -> Found | Missing:
 
 
 def check_differences(subject: Subject) -> Found | Missing:
-    """The textbook's gradient is that of centred differences."""
+    """The textbook's gradient is that of centred differences, and every matrix has one."""
     if not subject.has_both:
         return Missing("there are no two writings to train through")
+    found = subject.gradients
+    # Differences over a flat step are 0 too: they agree.
+    if found.finite_difference <= DIFFERENCES and (flat := found.without_gradient):
+        raise CortwinError(
+            f"the gradient of {', '.join(flat)} is 0 everywhere: the step is flat almost everywhere, or does not use "
+            f"{'it' if len(flat) == 1 else 'them'}"
+        )
     # Not exactly 0: a step that does not depend on its parameters has gradients of 0 that agree.
     text = "textbook's gradient against centred differences, relative"
-    return Found(text, subject.gradients.finite_difference, DIFFERENCES, least=0.0)
+    return Found(text, found.finite_difference, DIFFERENCES, least=0.0)
 
 
 def check_between_writings(subject: Subject) -> Found | Missing:
@@ -170,6 +177,8 @@ def check_spikes_of_compilers(subject: Subject) -> Found | Missing:
     """Every spike of the C++ program is one of XLA's: the same neuron, the same step."""
     if isinstance(subject.model.spiking, Lacking):
         return Missing(subject.model.spiking.reason)
+    if subject.model.spiking.drives:
+        return Missing("it is driven by random spikes, of which each compiler draws its own")
     first, second = (simulate_spikes(subject, 4, 1, engine, "strict").spikes for engine in ("cpp", "xla"))
     assert first is not None  # both were asked for spikes
     assert second is not None

@@ -74,6 +74,7 @@ def write_script(
     if not trials or not all(0 <= trial < count for trial in trials) or len(set(trials)) < len(trials):
         raise CortwinError(f"the trials must be different numbers from 0 to {count - 1}, got {_listed(trials)}")
     ran, text = kept.ran[writing], kept.model.writing(writing)
+    _refuse_what_is_drawn(text)
     inputs = kept.inputs[list(trials)]
     layout = layout_of(
         kept.model,
@@ -133,6 +134,21 @@ def save_script(script: Script, file: Path, *, overwrite: bool) -> None:
             path.unlink(missing_ok=True)
 
 
+def _refuse_what_is_drawn(text: Writing) -> None:
+    """Refuse populations and pathways that are drawn: a script holds no rules, but arrays.
+
+    Below, every size is the name of one.
+    """
+    for name, part in (*text.populations.items(), *text.pathways.items()):
+        own = isinstance(part, Population) and isinstance(part.size, int)
+        ruled = isinstance(part, Pathway) and not isinstance(part.connect, str)
+        if own or ruled or part.drawn:
+            raise CortwinError(
+                f"{name} has a rule, a distribution or a size of its own, which a script cannot hold; "
+                "cortwin.network.connections_of gives its synapses as arrays"
+            )
+
+
 def _head(
     kept: KeptSimulation, writing: str, trials: Sequence[int], sizes: Mapping[str, int], facts: Sequence[str]
 ) -> list[str]:
@@ -185,7 +201,7 @@ def _population(
     sizes: Mapping[str, int],
     order: int,
 ) -> list[str]:
-    variable, size = variables[name], sizes[population.size]
+    variable, size = variables[name], sizes[population.size]  # type: ignore[index]
     options = [f"method={_text(population.method)}"] if population.method else []
     if population.threshold and population.reset:
         options += [f"threshold={_text(population.threshold)}", f"reset={_text(population.reset)}"]
@@ -208,6 +224,9 @@ def _population(
     units = {item.name: item.unit for item in definitions(population.equations, name)}
     for state, array in population.values.items():
         lines.append(f"{variable}.{state} = np.tile(numbers[{_text(array)}], trials){_times(units[state])}")
+    for drive, found in text.drives.items():
+        if found.target == name:
+            lines.append(f'{variable}.run_regularly({_text(found.statement)}, when="synapses", name={_text(drive)})')
     return lines
 
 
@@ -222,10 +241,10 @@ def _pathway(
     order: int,
 ) -> list[str]:
     variable = variables[name]
-    source, target = (sizes[text.populations[end].size] for end in (pathway.source, pathway.target))
+    source, target = (sizes[text.populations[end].size] for end in (pathway.source, pathway.target))  # type: ignore[index]
     options = [f"on_pre={_text(pathway.on_pre)}"] if pathway.on_pre else []
     options += [f"method={_text(pathway.method)}"] if pathway.method else []
-    options += [f"delay=names[{_text(pathway.delay)}]"] if pathway.delay else []
+    options += [f"delay=names[{_text(pathway.delay)}]"] if isinstance(pathway.delay, str) else []
     if pathway.connect == "all_to_all":
         connect = "" if trials == 1 else f'"i // {source} == j // {target}"'
     elif pathway.connect == "one_to_one":
@@ -282,7 +301,7 @@ def _comparison(text: Writing, sizes: Mapping[str, int], spikes: bool) -> list[s
     ]
     if not spikes:
         return lines
-    counts = [sizes[text.populations[population].size] for population in spike_monitors(text)]
+    counts = [sizes[text.populations[population].size] for population in spike_monitors(text)]  # type: ignore[index]
     return [
         *lines,
         "found, first = set(), 0",

@@ -17,8 +17,7 @@ BAD_INPUT, FAILURE = 2, 1
 # As the help lists the commands: what is run, what is looked at, what is looked after.
 ORDER = (
     *("run", "twin", "list", "show", "figures", "summary", "diff", "rerun", "export"),
-    *("new", "check", "sweep", "collect", "recording", "cache", "doctor"),
-    *("new", "check", "sweep", "collect", "recording", "cache", "doctor"),
+    *("new", "check", "sweep", "collect", "recording", "explain", "cache", "doctor"),
 )
 
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 import typer
 
 from cortwin.cli import (  # noqa: F401 - each registers its commands
+    explain,
     export,
     finished,
     installation,

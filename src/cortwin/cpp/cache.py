@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import brian2
 
@@ -56,16 +57,18 @@ def key(model: Model, writing: str, layout: Layout, profile: str) -> str:
     """Return the key of a program, 32 hexadecimal digits."""
     parts = {
         "writing": asdict(model.writing(writing)),
-        "constants": {
-            name: [repr(float(value)), repr(brian2.get_dimensions(value))] for name, value in model.constants.items()
-        },
+        "constants": {name: _number(value) for name, value in model.constants.items()},
         "layout": asdict(layout),
         "preferences": _preferences(),
         "compiler": compiler.find().describe(profile),
         "processor": compiler.processor(),
         "versions": {"brian2": brian2.__version__, "cortwin": cortwin.__version__, "engine": _engine()},
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_number).encode()).hexdigest()[:32]
+
+
+def _number(quantity: Any) -> list[str]:
+    return [repr(float(quantity)), repr(brian2.get_dimensions(quantity))]
 
 
 @contextlib.contextmanager
@@ -111,5 +114,15 @@ def _preferences() -> dict[str, str]:
 def _engine() -> str:
     """Return a hash of the engine's own sources that decide what is generated."""
     here = Path(__file__).parent
-    files = sorted([*here.rglob("*.py"), *here.rglob("*.cpp"), *here.rglob("*.h"), here.parent / "builder.py"])
+    files = sorted(
+        [
+            *here.rglob("*.py"),
+            *here.rglob("*.cpp"),
+            *here.rglob("*.h"),
+            here.parent / "blocks.py",
+            here.parent / "builder.py",
+            here.parent / "drives.py",
+            *here.parent.glob("connectivity/*.py"),
+        ]
+    )
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]

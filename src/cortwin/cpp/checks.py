@@ -19,25 +19,33 @@ from cortwin.errors import CortwinError, RunFailed
 FULL = "is the disk full?"
 
 
-def before(program: Program, data: Mapping[str, NDArray]) -> None:
-    """Refuse numbers that are not finite, missing arrays, and a program that is not whole.
+def given(program: Program, data: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """Return what the program is given; refuse numbers that are not finite, missing arrays, and what is not whole.
+
+    Parameters
+    ----------
+    program : what is to run
+    data : array by Brian2's name; those of synapses that the trials share once, or once for each trial
 
     Raises
     ------
     CortwinError
         Naming the array or the file.
     """
-    for name in program.description["values"]:
+    found = {}
+    for name, entry in program.description["values"].items():
         if name not in data:
             raise CortwinError(f"no array is given for {name}")
-        if bad := out_of_range(data[name]):
+        found[name] = _once(name, data[name], entry)
+        if bad := out_of_range(found[name]):
             raise CortwinError(f"{name} holds {bad} numbers that are not finite or beyond {LARGEST:g}")
     for name, size in program.description["files"].items():
         file = program.folder / name
-        found = file.stat().st_size if file.is_file() else None
-        if found != size:
-            state = "is missing" if found is None else f"has {found} bytes instead of {size}"
+        there = file.stat().st_size if file.is_file() else None
+        if there != size:
+            state = "is missing" if there is None else f"has {there} bytes instead of {size}"
             raise CortwinError(f"{file} of the compiled program {state}; `cortwin cache --clear` builds it anew")
+    return found
 
 
 def after(program: Program, data: Mapping[str, NDArray], folder: Path) -> dict[str, NDArray]:
@@ -73,6 +81,16 @@ def checksum(values: NDArray) -> int:
     """Return the checksum that the program computes: each number's bits times an odd number of its place, added up."""
     words = np.ascontiguousarray(values).ravel().view(f"u{values.dtype.itemsize}").astype(np.uint64)
     return int(np.sum(words * (2 * np.arange(words.size, dtype=np.uint64) + 1), dtype=np.uint64))
+
+
+def _once(name: str, values: NDArray, entry: Mapping) -> NDArray:
+    """Return the numbers of one trial where all trials share them."""
+    if entry.get("trials", 1) == 1 or values.size != entry["trials"] * entry["size"]:
+        return values
+    trials = values.reshape(entry["trials"], -1)
+    if not np.array_equal(trials, np.broadcast_to(trials[0], trials.shape), equal_nan=True):
+        raise CortwinError(f"{name} differs from trial to trial, but the trials share their synapses")
+    return trials[0]
 
 
 def _is_record(name: str) -> bool:

@@ -16,8 +16,12 @@ from cortwin.errors import CortwinError
 
 # Floating point stays as written in both profiles: no -ffast-math, which would also switch off the tests for NaN.
 # "release" lets the compiler fuse a*b+c into one rounding; "strict" does not, for results that other compilers repeat.
+# "stock" is "release" with Brian2's own templates throughout: what the fast paths are held against.
+RELEASE = ("-w", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-std=c++17")
+STOCK = "stock"
 PROFILES = {
-    "release": ("-w", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-std=c++17"),
+    "release": RELEASE,
+    STOCK: RELEASE,
     "strict": ("-w", "-O2", "-march=native", "-ffp-contract=off", "-fno-fast-math", "-std=c++17"),
 }
 HOW_TO_INSTALL = (

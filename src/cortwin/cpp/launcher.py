@@ -26,6 +26,11 @@ from cortwin.errors import RunFailed
 
 COMPLAINTS = ("error", "could not", "cannot", "warning")
 NO_MEMORY = ("bad_alloc", "length_error", "Cannot allocate memory")
+THREADS = "CORTWIN_THREADS"  # what a program reads the number of its threads from
+STEPPING = "stepping.seconds"
+# glibc asks the kernel for large pages: spikes reach synapses all over the memory, and most of that time is looking up
+# where pages lie. Other C libraries do not read it.
+LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 LOG_TAIL = 50  # lines of a program's output that a failed run keeps
 SIGNALS = {
     signal.SIGSEGV: "it read memory that is not its own (SIGSEGV)",
@@ -47,6 +52,7 @@ def run(
     *,
     timeout: float | None = None,
     memory: int | None = None,
+    threads: int = 1,
     stop: threading.Event | None = None,
 ) -> dict[str, NDArray]:
     """Run one batch and return its results, checked.
@@ -54,15 +60,16 @@ def run(
     Parameters
     ----------
     program : from `cortwin.cpp.program.build`
-    data : array by Brian2's name, from `cortwin.builder.arrays`
+    data : array by Brian2's name, from `cortwin.builder.arrays`; synapses that all trials share may be given once
     timeout : seconds after which the program is killed, None for no limit
     memory : bytes that the program may ask for, None for no limit; there is none outside Linux
+    threads : that one network may be divided among; results do not depend on them
     stop : kills the program when it is set
 
     Returns
     -------
     dict of arrays by Brian2's name, ``"recorded_POPULATION.VARIABLE"`` of shape (sample, element), ``"spikes.i"``,
-        ``"spikes.t"``
+        ``"spikes.t"``; and under `STEPPING` the seconds that its steps took, without what came before and after
 
     Raises
     ------
@@ -71,7 +78,7 @@ def run(
     RunFailed
         When anything about the run or its results cannot be believed; no result is returned then.
     """
-    checks.before(program, data)
+    data = checks.given(program, data)
     with _workplace() as folder:
         (folder / "static_arrays").symlink_to(program.folder / "static_arrays", target_is_directory=True)
         (folder / "results").mkdir()
@@ -82,12 +89,18 @@ def run(
             _write(folder / file, name, np.ascontiguousarray(data[name], dtype=entry["dtype"]))
             arguments.append(f"{name}={file}")
         command = [str(program.executable), "--results_dir", "results/", *arguments]
-        log = _execute(command, folder, timeout, memory, stop)
+        log = _execute(command, folder, timeout, memory, threads, stop)
         try:
-            return checks.after(program, data, folder / "results")
+            return checks.after(program, data, folder / "results") | {STEPPING: _stepping(folder / "results")}
         except RunFailed as failed:
             failed.log = log
             raise
+
+
+def _stepping(results: Path) -> NDArray:
+    """Read what the program measured of its own run, from the first step to the last."""
+    seconds, _ = (results / "last_run_info.txt").read_text().split()
+    return np.array([float(seconds)])
 
 
 def _write(file: Path, name: str, array: NDArray) -> None:
@@ -100,10 +113,15 @@ def _write(file: Path, name: str, array: NDArray) -> None:
 
 
 def _execute(
-    command: list[str], folder: Path, timeout: float | None, memory: int | None, stop: threading.Event | None
+    command: list[str],
+    folder: Path,
+    timeout: float | None,
+    memory: int | None,
+    threads: int,
+    stop: threading.Event | None,
 ) -> str:
     """Run the program to its end and return the last lines of what it said; its other failures are raised."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LC_ALL": "C"}
+    environment = {**os.environ, **LARGE_PAGES, "OMP_NUM_THREADS": "1", THREADS: str(threads), "LC_ALL": "C"}
     # A group of its own: Ctrl+C reaches the Python process alone, which then ends this one and all that it started.
     with open(folder / "log", "wb") as log:
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from brian2 import Network, second
 
 from cortwin.cpp import compiler
-from cortwin.cpp.program import _compile, _device, _flags
+from cortwin.cpp.program import compile_program, our_device, profile_flags
 
 
 @contextmanager
@@ -32,11 +32,11 @@ def compiled(
     CortwinError
         When there is no compiler, or it fails.
     """
-    with tempfile.TemporaryDirectory(prefix="cortwin-plain-") as folder, _device() as device, _flags(profile):
+    with tempfile.TemporaryDirectory(prefix="cortwin-plain-") as folder, our_device() as device, profile_flags(profile):
         network = make()
         network.run(duration * second, namespace={})
         device.build(directory=folder, compile=False, run=False)
-        _compile(Path(folder), compiler.find())
+        compile_program(Path(folder), compiler.find())
 
         def run() -> None:
             device.run(with_output=False)

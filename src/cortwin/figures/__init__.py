@@ -1,6 +1,12 @@
 """Figures: functions of rows and labelled arrays that return a matplotlib Figure; no engine is imported."""
 
 from cortwin.figures.activity import example_units as example_units
+from cortwin.figures.circuit import cost_over_events as cost_over_events
+from cortwin.figures.circuit import population_distributions as population_distributions
+from cortwin.figures.circuit import population_raster as population_raster
+from cortwin.figures.circuit import population_spectra as population_spectra
+from cortwin.figures.circuit import rates_beside_reference as rates_beside_reference
+from cortwin.figures.circuit import volley_responses as volley_responses
 from cortwin.figures.confusion import accuracy_by_neurons as accuracy_by_neurons
 from cortwin.figures.confusion import accuracy_over_time as accuracy_over_time
 from cortwin.figures.confusion import chosen_classes as chosen_classes
@@ -47,7 +53,12 @@ from cortwin.figures.rotations import rotation_planes as rotation_planes
 from cortwin.figures.saving import save as save
 from cortwin.figures.similarity import similarity_scores as similarity_scores
 from cortwin.figures.spectrum import eigenvalues as eigenvalues
+from cortwin.figures.speed import cost_against_events as cost_against_events
 from cortwin.figures.speed import speed_ratios as speed_ratios
 from cortwin.figures.spiking_tasks import Trial as Trial
 from cortwin.figures.spiking_tasks import spiking_tasks as spiking_tasks
+from cortwin.figures.states import network_states as network_states
+from cortwin.figures.states import rate_curves as rate_curves
+from cortwin.figures.told_by_layer import accuracy_of_questions as accuracy_of_questions
+from cortwin.figures.told_by_layer import accuracy_over_delay as accuracy_over_delay
 from cortwin.figures.training import training_curves as training_curves

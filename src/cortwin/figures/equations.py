@@ -26,7 +26,9 @@ SIZE_TITLES = {
 
 # Distances in points.
 GUTTER, MARGIN, BETWEEN_COLUMNS, BEFORE_REMARK, LEADING = 62.0, 5.0, 26.0, 9.0, 5.5
+MANY = 6  # parts of the same text that are shown once
 FORMULA_SIZE, TITLE_SIZE, REMARK_SIZE = 9.5, 5.8, 6.2
+CONSTANT_SIZE, ROW, APART = 7.5, 12.0, r" \qquad "
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def typeset_page(page: Mapping[str, Any], writings: Sequence[str] = ("textbook",
     scale = min(1.0, free / max(left + right, 1.0))
     second = GUTTER + MARGIN + scale * left + BETWEEN_COLUMNS + 0.4 * max(free - left - right, 0.0)
     heights = {name: scale * max(_height(part) for part in pair) for name, pair in columns.items()}
-    gap, footer = 15.0, 18.0 if constants else 0.0
+    rows = list(_rows(constants, width - GUTTER - 2 * MARGIN))
+    gap, footer = 15.0, 6.0 + ROW * len(rows) if rows else 0.0
     total = sum(heights.values()) + gap * max(len(heights), 1) + footer
     figure = Figure(figsize=(DOUBLE, total / 72))
 
@@ -94,17 +97,29 @@ def typeset_page(page: Mapping[str, Any], writings: Sequence[str] = ("textbook",
         top -= heights[name] + gap
     if constants:
         _rule(figure, width, total, (0, width), (footer, footer), color=FAINT, linewidth=0.4)
-        text = r" \qquad ".join(constants)
-        size = 7.5 * min(1.0, (width - GUTTER - 2 * MARGIN) / _extent(f"${text}$", 7.5)[0])
-        place = ((GUTTER + MARGIN) / width, footer / 2 / total)
-        figure.text(*place, f"${text}$", fontsize=size, math_fontfamily="stix", color=SOFT, va="center")
-        figure.text(2 / width, place[1], "constants", color=SOFT, fontsize=6.5, va="center")
+        for number, text in enumerate(rows):
+            place = ((GUTTER + MARGIN) / width, (footer - 3 - ROW * (number + 0.5)) / total)
+            figure.text(*place, f"${text}$", fontsize=CONSTANT_SIZE, math_fontfamily="stix", color=SOFT, va="center")
+        figure.text(2 / width, (footer - 3 - ROW / 2) / total, "constants", color=SOFT, fontsize=6.5, va="center")
     if not columns:
         figure.set_size_inches(DOUBLE, 0.5)
         figure.text(
             0.5, 0.5, "this page has no equations to typeset", color=SOFT, style="italic", ha="center", va="center"
         )
     return figure
+
+
+def _rows(constants: Sequence[str], width: float) -> Iterator[str]:
+    """Yield rows of constants that are no wider than a number of points, where one by itself is not."""
+    row: list[str] = []
+    for constant in constants:
+        longer = APART.join([*row, constant])
+        if row and _extent(f"${longer}$", CONSTANT_SIZE)[0] > width:
+            yield APART.join(row)
+            row = []
+        row.append(constant)
+    if row:
+        yield APART.join(row)
 
 
 def _columns(name: str, texts: Mapping[str, Any]) -> tuple[list[_Entry], list[_Entry]]:
@@ -122,7 +137,24 @@ def _columns(name: str, texts: Mapping[str, Any]) -> tuple[list[_Entry], list[_E
             (f"{label}: {pathway['source']} → {pathway['target']}", pathway_lines(pathway))
             for label, pathway in _in_order(texts, "pathways")
         ]
-    return list(_entries(left)), list(_entries(right))
+    return list(_entries(left)), list(_entries(_together(right)))
+
+
+def _together(parts: list[tuple[str, list[Line]]]) -> list[tuple[str, list[Line]]]:
+    """Show what many parts have in common once: a circuit has dozens of pathways of the same text."""
+    alike: dict[tuple[Line, ...], list[str]] = {}
+    for title, lines in parts:
+        alike.setdefault(tuple(lines), []).append(title)
+    shown = set()
+    found = []
+    for title, lines in parts:
+        titles = alike[tuple(lines)]
+        if len(titles) < MANY:
+            found.append((title, lines))
+        elif titles[0] not in shown:
+            shown.add(titles[0])
+            found.append((f"{title}, and {len(titles) - 1} others", lines))
+    return found
 
 
 def _in_order(texts: Mapping[str, Any], kind: str) -> list[tuple[str, Any]]:

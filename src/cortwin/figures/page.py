@@ -10,6 +10,7 @@ import inspect
 import linecache
 import textwrap
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 WRITINGS = ("rate", "tuning", "spiking")
@@ -121,7 +122,8 @@ def _writing_texts(writing: Any) -> dict[str, Any]:
         },
         "pathways": {
             name: {
-                **_texts(pathway, ("equations", "source", "target", "connect", "on_pre", "delay")),
+                **_texts(pathway, ("equations", "source", "target", "connect", "on_pre")),
+                **({} if getattr(pathway, "delay", None) is None else {"delay": _delay(pathway.delay)}),
                 "values": dict(getattr(pathway, "values", {})),
             }
             for name, pathway in writing.pathways.items()
@@ -131,6 +133,15 @@ def _writing_texts(writing: Any) -> dict[str, Any]:
 
 def _texts(thing: Any, attributes: tuple[str, ...]) -> dict[str, str]:
     return {name: str(getattr(thing, name)) for name in attributes if getattr(thing, name, None) is not None}
+
+
+def _delay(delay: Any) -> str:
+    """Return the name of a delay, or the distribution that it is drawn from as an expression."""
+    if not is_dataclass(delay):
+        return str(delay)
+    given = [getattr(delay, item.name) for item in fields(delay)]
+    numbers = [value if isinstance(value, str) else repr(value) for value in given if value is not None]
+    return f"{type(delay).__name__}({', '.join(numbers)})"
 
 
 def _quantity(value: Any) -> str:

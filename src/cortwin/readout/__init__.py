@@ -15,5 +15,7 @@ from cortwin.readout.lags import Lags as Lags
 from cortwin.readout.lags import lagged as lagged
 from cortwin.readout.normalise import SoftNormaliser as SoftNormaliser
 from cortwin.readout.ridge import RidgeReadout as RidgeReadout
+from cortwin.readout.segments import accuracies as accuracies
+from cortwin.readout.segments import asked_of as asked_of
 from cortwin.readout.velocity import Decoding as Decoding
 from cortwin.readout.velocity import decode_hand_velocity as decode_hand_velocity

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -15,8 +16,9 @@ from cortwin.speed.case import Case
 LAYERS = {"elman": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
 
 
-def prepare(case: Case) -> Callable[[], None]:
+def prepare(given: dict[str, Any]) -> Callable[[], None]:
     """Return a function that makes the case's updates."""
+    case = Case(**given)
     keras.utils.set_random_seed(2)
     model = keras.Sequential()
     model.add(keras.Input((case.steps, case.inputs)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +13,9 @@ from cortwin.speed.case import Case
 from cortwin.training import Options, fit
 
 
-def prepare(case: Case) -> Callable[[], None]:
+def prepare(given: dict[str, Any]) -> Callable[[], None]:
     """Return a function that makes the case's updates."""
+    case = Case(**given)
     model = page_module(case.cell).model()
     start = model.initial(np.random.default_rng(2), case.inputs, case.units, 1)
     inputs, targets = case.data()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import torch  # type: ignore[import-not-found]
 
@@ -12,8 +13,9 @@ from cortwin.speed.case import Case
 LAYERS = {"elman": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 
 
-def prepare(case: Case) -> Callable[[], None]:
+def prepare(given: dict[str, Any]) -> Callable[[], None]:
     """Return a function that makes the case's updates."""
+    case = Case(**given)
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     torch.manual_seed(2)
     layer = LAYERS[case.cell](case.inputs, case.units, batch_first=True)

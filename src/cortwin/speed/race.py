@@ -1,33 +1,27 @@
-"""Contestants that take turns at the same updates, each in a process of its own with its own number of threads."""
+"""Contestants that take turns at the same work, each in a process of its own with its own number of threads."""
 
 from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import IO
+from pathlib import Path
+from typing import IO, Any
 
 from cortwin.errors import CortwinError
 from cortwin.speed.case import Case
-from cortwin.speed.spiking.case import SpikingCase
+
+WORKER = Path(__file__).with_name("worker.py")
 
 # What is timed, and the packages that it needs and whose versions matter.
 CONTESTANTS = {"ours": ("jax", "jaxlib"), "pytorch": ("torch",), "keras": ("keras", "tensorflow")}
-CONTESTANTS |= {
-    "spiking.ours": ("jax", "jaxlib"),
-    "spiking.cpp": ("brian2",),
-    "spiking.snntorch": ("snntorch", "torch"),
-    "spiking.norse": ("norse", "torch"),
-    "spiking.brainpy": ("brainpy", "jax"),
-}
 COMMAND = "pip install -e '.[compare]'"
 
 
@@ -45,15 +39,41 @@ def installed(contestant: str) -> dict[str, str] | None:
 
 
 @dataclass(frozen=True)
-class Runner:
-    """The process of a contestant with some threads."""
+class Contestant:
+    """Somebody who can do the work: a script with a function ``prepare(case)``, see `cortwin.speed.worker`.
 
-    contestant: str
-    threads: int
+    Attributes
+    ----------
+    name : of the library or the way of writing
+    script : its file
+    threads : that it may use
+    python : the interpreter, of the environment that its packages are in
+    options : its own part of the case
+    """
+
+    name: str
+    script: Path
+    threads: int = 1
+    python: str = sys.executable
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def trainers(names: Sequence[str], threads: Sequence[int]) -> list[Contestant]:
+    """Return the contestants of `CONTESTANTS` with those names, with every number of threads."""
+    here = Path(__file__).parent
+    return [Contestant(name, here / f"{name}.py", number) for name in names for number in threads]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """The process of a contestant, and the empty folder that it works in."""
+
+    contestant: Contestant
     process: subprocess.Popen[str]
     complaints: IO[str]
+    folder: tempfile.TemporaryDirectory[str]
 
-    def order(self, what: dict | None) -> float | None:
+    def order(self, what: Mapping[str, Any] | None) -> Any:
         """Send a case or, as None, the starting shot, and wait for the answer."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -66,7 +86,8 @@ class Runner:
         if not answer:
             self.complaints.seek(0)
             last = (self.complaints.read().strip().splitlines() or ["without a word"])[-1]
-            raise CortwinError(f"the process of {self.contestant} with {self.threads} threads ended: {last}")
+            who = self.contestant
+            raise CortwinError(f"the process of {who.name} with {who.threads} threads ended: {last}")
         return json.loads(answer)
 
 
@@ -78,13 +99,12 @@ class Race:
 
     @classmethod
     @contextmanager
-    def running(cls, contestants: Sequence[str], threads: Sequence[int]) -> Iterator[Race]:
-        """Start a process for each contestant and number of threads, and end them all."""
+    def running(cls, contestants: Sequence[Contestant]) -> Iterator[Race]:
+        """Start a process for each contestant, and end them all."""
         runners: list[Runner] = []
         try:
             for contestant in contestants:
-                for number in threads:
-                    runners.append(_start(contestant, number))
+                runners.append(_start(contestant))
             yield cls(runners)
         finally:
             for runner in runners:
@@ -93,32 +113,65 @@ class Race:
                 for stream in (runner.process.stdin, runner.process.stdout, runner.complaints):
                     if stream is not None:
                         stream.close()
+                runner.folder.cleanup()
 
-    def times(
-        self, case: Case | SpikingCase, repetitions: int, contestants: Sequence[str]
-    ) -> dict[tuple[str, int], list[float]]:
-        """Return the seconds of one update in every repetition, by contestant and threads.
+    def measure(
+        self, case: Mapping[str, Any], repetitions: int, contestants: Sequence[str] | None = None
+    ) -> dict[tuple[str, int], list[dict[str, Any]]]:
+        """Return what each process found in every repetition, ``"seconds"`` among it, by contestant and threads.
 
         In a repetition each process has its turn, in another order every time, and the others wait.
         """
-        runners = [runner for runner in self._runners if runner.contestant in contestants]
-        for runner in runners:
-            runner.order(case._asdict())
-        found: dict[tuple[str, int], list[float]] = {(one.contestant, one.threads): [] for one in runners}
+        self.prepare(case, contestants)
+        return self.turns(repetitions, contestants)
+
+    def prepare(self, case: Mapping[str, Any], contestants: Sequence[str] | None = None) -> None:
+        """Let every process make a case ready and warm up, one after the other."""
+        for runner in self._of(contestants):
+            runner.order({**case, **runner.contestant.options})
+
+    def turns(
+        self, repetitions: int, contestants: Sequence[str] | None = None, threads: Mapping[str, int] | None = None
+    ) -> dict[tuple[str, int], list[dict[str, Any]]]:
+        """As `measure`, of the case that was prepared last.
+
+        Parameters
+        ----------
+        repetitions : turns of each
+        contestants : names of those who take part; all when None
+        threads : the number of threads to take part with, by name; each of them when None
+        """
+        runners = [one for one in self._of(contestants) if threads is None or _key(one)[1] == threads[_key(one)[0]]]
+        found: dict[tuple[str, int], list[dict[str, Any]]] = {_key(one): [] for one in runners}
         for repetition in range(repetitions):
             first = repetition % len(runners)
             for runner in (*runners[first:], *runners[:first]):
-                seconds = runner.order(None)
-                assert seconds is not None
-                found[runner.contestant, runner.threads].append(seconds / case.updates)
+                found[_key(runner)].append(runner.order(None))
         return found
 
+    def _of(self, contestants: Sequence[str] | None) -> list[Runner]:
+        return [one for one in self._runners if contestants is None or one.contestant.name in contestants]
 
-def _start(contestant: str, threads: int) -> Runner:
+    def times(self, case: Case, repetitions: int, contestants: Sequence[str]) -> dict[tuple[str, int], list[float]]:
+        """Return the seconds of one update in every repetition, by contestant and threads; see `measure`."""
+        return {
+            who: [answer["seconds"] / case.updates for answer in answers]
+            for who, answers in self.measure(case._asdict(), repetitions, contestants).items()
+        }
+
+
+def _key(runner: Runner) -> tuple[str, int]:
+    return runner.contestant.name, runner.contestant.threads
+
+
+def _start(contestant: Contestant) -> Runner:
+    threads = contestant.threads
     several = "true" if threads > 1 else "false"
     settings = {
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "CORTWIN_THREADS": threads,
         "TF_NUM_INTRAOP_THREADS": threads,
         "TF_NUM_INTEROP_THREADS": threads,
         # XLA takes the size of its pool from NPROC.
@@ -126,23 +179,19 @@ def _start(contestant: str, threads: int) -> Runner:
         "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen={several}",
         "CUDA_VISIBLE_DEVICES": "",
         "JAX_PLATFORMS": "cpu",
+        # As in an environment that is activated: some libraries call a compiler that lies beside the interpreter.
+        "PATH": f"{Path(contestant.python).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
     complaints = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed when the race is over
+    folder = tempfile.TemporaryDirectory(prefix="cortwin-race-")
     process = subprocess.Popen(
-        [sys.executable, "-m", "cortwin.speed.worker", contestant],
+        # -P: what stands beside a script may have the name of a library.
+        [contestant.python, "-P", str(WORKER), str(contestant.script)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=complaints,
         text=True,
+        cwd=folder.name,
         env={**os.environ, **{name: str(value) for name, value in settings.items()}},
     )
-    return Runner(contestant, threads, process, complaints)
-
-
-def best_times(times: Mapping[tuple[str, int], list[float]]) -> dict[str, tuple[int, list[float]]]:
-    """Return of each contestant the number of threads with the least median, and its times."""
-    found: dict[str, tuple[int, list[float]]] = {}
-    for (contestant, threads), seconds in times.items():
-        if contestant not in found or statistics.median(seconds) < statistics.median(found[contestant][1]):
-            found[contestant] = (threads, seconds)
-    return found
+    return Runner(contestant, process, complaints, folder)

@@ -1,38 +1,42 @@
-"""A contestant's process: ``python -m cortwin.speed.worker pytorch`` hears cases and orders, and tells the seconds.
+"""A contestant's process: ``python worker.py SCRIPT`` hears cases and orders, and tells the seconds.
 
-One line of JSON for each: a case is made ready and warmed up, and answered with null; null makes the updates of the
-latest case, and is answered with their seconds.
+One line of JSON for each: a case is made ready and warmed up, and answered with null; null does the work of the latest
+case, and is answered with a dict of what was found, ``"seconds"`` among it.
+
+The script has a function ``prepare(case: dict)``, which returns a function that does the work. Where that one returns
+None, its call is timed; it may return seconds of its own in a dict, for instance of a program that reads files first.
+This file runs in the environments of other libraries: it imports nothing of ours.
 """
 
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import os
+import runpy
 import sys
 import time
 
 
-def main(contestant: str) -> None:
+def main(script: str) -> None:
     """Serve until the orders end."""
     # Whatever a library prints goes to stderr: the answers have stdout to themselves.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    module = importlib.import_module(f"cortwin.speed.{contestant}")
-    update = None
+    prepare = runpy.run_path(script)["prepare"]
+    work = None
     for line in sys.stdin:
         order = json.loads(line)
         answer = None
         if order is not None:
-            update = module.prepare(module.Case(**order))
-            update()
+            work = prepare(order)
+            work()
         else:
-            assert update is not None
+            assert work is not None
             gc.collect()
             start = time.perf_counter()
-            update()
-            answer = time.perf_counter() - start
+            found = work()
+            answer = {"seconds": time.perf_counter() - start, **(found or {})}
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -25,5 +25,7 @@ from cortwin.tasks.sequences import delayed_copy as delayed_copy
 from cortwin.tasks.sequences import mean_of_sequence as mean_of_sequence
 from cortwin.tasks.sequences import next_symbol as next_symbol
 from cortwin.tasks.sequences import sign_of_sum as sign_of_sum
+from cortwin.tasks.spike_templates import shown_in_order as shown_in_order
+from cortwin.tasks.spike_templates import spike_templates as spike_templates
 from cortwin.tasks.synthetic import synthetic_recording as synthetic_recording
 from cortwin.tasks.trials import Trials as Trials

@@ -26,8 +26,10 @@ from cortwin.training.checks import (
     checked_samples,
     trained_names,
 )
+from cortwin.training.compiler import compiler_options
 from cortwin.training.descent import Descent, descend, error
 from cortwin.training.dropout import dropout_seeds
+from cortwin.training.itself import Itself
 from cortwin.training.optimizers import make_optimizer
 from cortwin.training.options import Options
 from cortwin.training.routes import Forward, forward_through, through_textbook
@@ -144,19 +146,6 @@ def fit(
     return Fit(trained, run.history, update, run.stopped, run.diverged)
 
 
-class _Itself:
-    """A thing that is equal to itself alone, to keep results by it."""
-
-    def __init__(self, thing: Any) -> None:
-        self.thing = thing
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Itself) and other.thing is self.thing
-
-    def __hash__(self) -> int:
-        return id(self.thing)
-
-
 def _optimizer(options: Options) -> optax.GradientTransformation:
     return make_optimizer(
         options.optimizer, options.learning_rate, schedule=options.schedule, updates=options.updates, clip=options.clip
@@ -166,18 +155,19 @@ def _optimizer(options: Options) -> optax.GradientTransformation:
 def _compiled(model: Model, alpha: float, options: Options, forward: Forward) -> tuple[Callable, Callable]:
     """Return `descend` and `error`, compiled; through the textbook, what was compiled before is used again."""
     if options.through == "textbook":
-        return _of_textbook(_Itself(model), alpha, options)
+        return _of_textbook(Itself(model), alpha, options)
     return _jitted(model, alpha, options, forward)
 
 
 @lru_cache(maxsize=32)
-def _of_textbook(model: _Itself, alpha: float, options: Options) -> tuple[Callable, Callable]:
+def _of_textbook(model: Itself, alpha: float, options: Options) -> tuple[Callable, Callable]:
     return _jitted(model.thing, alpha, options, through_textbook(model.thing, alpha, options.truncation))
 
 
 def _jitted(model: Model, alpha: float, options: Options, forward: Forward) -> tuple[Callable, Callable]:
-    updates = jax.jit(partial(descend, model, forward, _optimizer(options), alpha, options))
-    return updates, jax.jit(partial(error, model, forward, name=options.loss))
+    compiled = partial(jax.jit, compiler_options=compiler_options())
+    updates = compiled(partial(descend, model, forward, _optimizer(options), alpha, options))
+    return updates, compiled(partial(error, model, forward, name=options.loss))
 
 
 def _fingerprint(model: Model, alpha: float, options: Options, *data: Any) -> str:

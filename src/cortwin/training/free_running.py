@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -13,6 +15,7 @@ from cortwin.errors import CortwinError
 from cortwin.links import LINKS
 from cortwin.model import Model
 from cortwin.training.checks import check_alpha, check_parameters
+from cortwin.training.itself import Itself
 
 
 def free_run(
@@ -50,7 +53,14 @@ def free_run(
         raise CortwinError(
             f"starts must be among the {len(samples)} inputs, with at least 1 step, got {starts}, {steps}"
         )
-    textbook = model.recurrence()
+    compiled = _compiled(Itself(model), tuple(heard.tolist()), steps, float(alpha))
+    return np.asarray(compiled(parameters, jnp.asarray(samples)))
+
+
+@lru_cache(maxsize=32)
+def _compiled(of: Itself, heard: tuple[int, ...], steps: int, alpha: float) -> Callable[[Any, jax.Array], jax.Array]:
+    """Return the run for any parameters and inputs; networks that differ in them alone share it."""
+    textbook = of.thing.recurrence()
 
     def output(p: Any, state: Any) -> jax.Array:
         return LINKS[textbook.link](textbook.output(p, textbook.rate(textbook.activation(state))))
@@ -61,7 +71,7 @@ def free_run(
             return state, state
 
         start = jax.tree.map(jnp.asarray, textbook.start(p))
-        states = jax.tree.map(lambda array: array[heard], jax.lax.scan(driven, start, u)[1])
+        states = jax.tree.map(lambda array: array[np.array(heard)], jax.lax.scan(driven, start, u)[1])
 
         def alone(first: Any) -> jax.Array:
             def advance(state: Any, _: None) -> tuple[Any, jax.Array]:
@@ -72,4 +82,4 @@ def free_run(
 
         return jax.vmap(alone)(states)
 
-    return np.asarray(jax.jit(all_from)(parameters, jnp.asarray(samples)))
+    return jax.jit(all_from)

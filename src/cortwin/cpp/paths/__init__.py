@@ -9,10 +9,11 @@ that answers a `Request` with its template, or with the reason why the request c
 that `cortwin explain` prints. The first path that takes a request makes its code object.
 """
 
+from cortwin.cpp.paths import dense, recording, reset, sparse, state, threshold
 from cortwin.cpp.paths.request import Choice as Choice
 from cortwin.cpp.paths.request import Request as Request
 
-PATHS: tuple = ()
+PATHS: tuple = (dense, sparse, state, threshold, reset, recording)
 
 
 def choose(request: Request) -> tuple[Choice | None, str]:

@@ -19,6 +19,7 @@ class Request:
     variables : Brian2 variable by name
     template : name of Brian2's template
     indices : name of the index of each variable
+    keywords : what Brian2 tells the template
     """
 
     device: Any
@@ -27,11 +28,26 @@ class Request:
     variables: Mapping[str, Any]
     template: str
     indices: Mapping[str, str]
+    keywords: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A template of ours, and what it is told besides what Brian2 tells every template."""
+    """A template of ours, and what it is told besides what Brian2 tells every template.
+
+    Parameters
+    ----------
+    template : its name
+    keywords : what it is told
+    variables : Brian2 variables that take the place of others in the translation of the statements, by name
+    headers : what its files include, as it stands behind ``#include``
+    abstract_code : statements that take the place of Brian2's; None for its own
+    flags : compiler flags besides those of the profile; `cortwin.cpp.units.SETUP` for what runs once
+    """
 
     template: str
     keywords: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
+    abstract_code: Any = None
+    flags: tuple[str, ...] = ()

@@ -1,0 +1,195 @@
+// Counts from a table: binomial and Poisson numbers by the alias method of Walker 1977 (doi:10.1145/355744.355749), built
+// as in Vose 1991 (doi:10.1109/32.92917), in 64-bit integers.
+//
+// Each count has a whole number of the 2^64 words, its probability times 2^64 rounded, and the table gives exactly those
+// words to it. So the table's distribution is known to the last bit, and is compared with the formula's when it is built.
+#ifndef CORTWIN_COUNTS_H
+#define CORTWIN_COUNTS_H
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "stream.h"
+
+namespace cortwin {
+
+class Counts {
+public:
+    static constexpr double allowed = 1e-9;    // total variation between table and formula
+    static constexpr double negligible = 1e-18;  // relative to the mode: counts less probable than that have no word
+    double distance;                            // total variation, of what the table gives to what it was built from
+
+    Counts() : distance(1), bits(0), first(0) {}
+
+    // Numbers of independent events: n trials that succeed with the probability p.
+    static Counts binomial(std::int64_t n, double p) {
+        const double odds = p / (1 - p);
+        return around(
+            p >= 1 ? n : std::int64_t((n + 1) * p), [=](std::int64_t k) { return odds * double(n - k) / double(k + 1); },
+            n);
+    }
+
+    static Counts poisson(double mean) {
+        return around(std::int64_t(mean), [=](std::int64_t k) { return mean / double(k + 1); }, INT64_MAX);
+    }
+
+    std::int32_t draw(std::uint64_t word) const {
+        if (bits == 0) return first;
+        const std::uint64_t column = word >> (64 - bits);
+        return first + std::int32_t((word << bits) < own[column] ? column : other[column]);
+    }
+
+    void draw(std::int32_t* into, std::size_t count, Stream& stream) const {
+        std::uint64_t words[Stream::size];
+        const std::uint64_t* __restrict full = own.data();
+        const std::uint64_t* __restrict rest = other.data();
+        const int shift = bits;
+        if (bits == 0) {
+            for (std::size_t k = 0; k < count; k++) into[k] = first;
+            return;
+        }
+        for (std::size_t done = 0; done < count; done += Stream::size) {
+            const std::size_t part = count - done < Stream::size ? count - done : Stream::size;
+            stream.fill(words, part);
+            for (std::size_t k = 0; k < part; k++) {
+                const std::uint64_t column = words[k] >> (64 - shift), below = full[column], beyond = rest[column];
+                into[done + k] = first + std::int32_t((words[k] << shift) < below ? column : beyond);
+            }
+        }
+    }
+
+    // The words that a count has, of 2^64; for tests. (A table of one count has all of them: no number of 64 bits.)
+    std::int32_t lowest() const { return first; }
+    std::vector<std::uint64_t> words() const {
+        std::vector<std::uint64_t> found(own.size(), 0);
+        const std::uint64_t whole = std::uint64_t(1) << (64 - bits);
+        for (std::size_t c = 0; c < own.size(); c++) {
+            const std::uint64_t kept = own[c] == UINT64_MAX ? whole : own[c] >> bits;
+            found[c] += kept;
+            found[other[c]] += whole - kept;
+        }
+        return found;
+    }
+
+private:
+    int bits;
+    std::int32_t first;
+    // A column's words below `own` (shifted to the top of the word) are its own count's, the rest another one's.
+    std::vector<std::uint64_t> own, other;
+
+    // Probabilities by the ratio of neighbours, outwards from the mode and relative to it.
+    template <class Ratio>
+    static Counts around(std::int64_t mode, Ratio following, std::int64_t most) {
+        std::vector<double> above, below;
+        double p = 1;
+        for (std::int64_t k = mode; k < most && (p *= following(k)) > negligible; k++) above.push_back(p);
+        p = 1;
+        for (std::int64_t k = mode; k > 0 && (p /= following(k - 1)) > negligible; k--) below.push_back(p);
+        std::vector<double> probabilities(below.rbegin(), below.rend());
+        probabilities.push_back(1);
+        probabilities.insert(probabilities.end(), above.begin(), above.end());
+        return Counts(mode - std::int64_t(below.size()), probabilities);
+    }
+
+    Counts(std::int64_t lowest, std::vector<double> p) : distance(0), bits(0), first(std::int32_t(lowest)) {
+        if (p.size() == 1) return;
+        while ((std::size_t(1) << bits) < p.size()) bits++;
+        double total = 0;
+        for (double one : p) total += one;
+        std::vector<std::uint64_t> words(std::size_t(1) << bits, 0);
+        std::uint64_t given = 0;
+        std::size_t largest = 0;
+        for (std::size_t k = 0; k < p.size(); k++) {
+            words[k] = std::uint64_t(std::ldexp(p[k] / total, 63)) << 1;
+            given += words[k];
+            if (p[k] > p[largest]) largest = k;
+        }
+        words[largest] += std::uint64_t(0) - given;  // what is left of 2^64
+        for (std::size_t k = 0; k < p.size(); k++) distance += std::fabs(std::ldexp(double(words[k]), -64) - p[k] / total) / 2;
+        if (!(distance < allowed)) {
+            std::fprintf(stderr, "error: a table of counts is %g from its distribution\n", distance);
+            std::exit(1);
+        }
+        share(words);
+    }
+
+    // Vose's pairing: a column that is not full takes the rest from one that overflows.
+    void share(std::vector<std::uint64_t> words) {
+        const std::uint64_t whole = std::uint64_t(1) << (64 - bits);
+        own.resize(words.size());
+        other.resize(words.size());
+        std::vector<std::uint32_t> small, large;
+        for (std::uint32_t k = 0; k < words.size(); k++) (words[k] < whole ? small : large).push_back(k);
+        while (!small.empty()) {
+            const std::uint32_t s = small.back(), l = large.back();
+            small.pop_back();
+            own[s] = words[s] << bits;
+            other[s] = l;
+            words[l] -= whole - words[s];
+            if (words[l] < whole) {
+                large.pop_back();
+                small.push_back(l);
+            }
+        }
+        for (std::uint32_t l : large) {  // exactly full
+            own[l] = UINT64_MAX;
+            other[l] = l;
+        }
+    }
+};
+
+// Poisson numbers whose mean is known only when they are drawn. A mean that many are drawn of gets a table; the others,
+// and means whose table would be too large, are left to another sampler.
+class PoissonCounts {
+public:
+    template <class Otherwise>
+    std::int32_t draw(double mean, Stream& stream, Otherwise otherwise) {
+        const Counts* table = table_of(mean, 1);
+        return table ? table->draw(stream.next()) : otherwise(mean);
+    }
+
+    template <class Otherwise>
+    void draw(double mean, std::int32_t* into, std::size_t count, Stream& stream, Otherwise otherwise) {
+        if (const Counts* table = table_of(mean, count)) return table->draw(into, count, stream);
+        for (std::size_t k = 0; k < count; k++) into[k] = otherwise(mean);
+    }
+
+private:
+    static const int few = 4;             // means at a time
+    static const std::size_t many = 64;   // draws that pay for a table
+    static constexpr double largest = 1e6;  // a mean whose table has 20,000 columns
+    struct Known {
+        double mean = -1;
+        std::size_t drawn = 0;
+        Counts table;
+    } known[few];
+    int oldest = 0;
+
+    const Counts* table_of(double mean, std::size_t count) {
+        if (!(mean >= 0 && mean <= largest)) return nullptr;
+        for (Known& one : known) {
+            if (one.mean == mean) return wanted(one, count);
+        }
+        Known& one = known[oldest];
+        oldest = (oldest + 1) % few;
+        one.mean = mean;
+        one.drawn = 0;
+        return wanted(one, count);
+    }
+
+    static const Counts* wanted(Known& one, std::size_t count) {
+        if (one.drawn >= many) return &one.table;
+        one.drawn += count;
+        if (one.drawn < many) return nullptr;
+        one.table = Counts::poisson(one.mean);
+        return &one.table;
+    }
+};
+
+}  // namespace cortwin
+
+#endif

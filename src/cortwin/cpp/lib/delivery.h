@@ -1,0 +1,388 @@
+// Delivery of spikes over the synapses of one pathway, without a queue of synapses.
+//
+// The synapses of a source are its row. A row is sorted by delay, so that the synapses of one source with one delay are
+// a slice of it. Kept are the spikes of as many steps as the longest delay has; in each step, the spikes of d steps ago
+// are delivered over their slices of delay d. From the longest delay to the shortest, spike by spike, synapse by
+// synapse: this is the order in which Brian2's queue holds them, so every sum comes out the same to the last bit.
+//
+// With several threads a slice is cut once more, by the range of targets that each thread owns. The order of what
+// arrives at one target stays, so the result does not depend on the number of threads.
+#ifndef CORTWIN_DELIVERY_H
+#define CORTWIN_DELIVERY_H
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <limits>
+#include <vector>
+
+#include "cortwin/pending.h"
+#include "cortwin/rows.h"
+#include "cortwin/threads.h"
+
+namespace cortwin {
+
+const std::int64_t DIVIDED = 100000;  // synapses from which on a pathway is divided among threads
+const double WORTH_IT = 2000;         // synaptic events in a step that take longer than waking the other threads
+const int SLICE = 4;                  // synapses that a slice must hold on average, else synapses are listed
+const std::size_t AHEAD = 16;         // slices between asking for memory and using it
+const int LINES = 6;                  // cache lines asked for; in longer slices the processor goes on by itself
+const int LINE = 64;                  // bytes
+
+// Synapses that are delivered one after the other: list[begin] .. list[end - 1], or begin .. end - 1 without a list.
+struct Piece {
+    const std::int32_t* list;
+    std::int64_t begin, end;
+};
+
+// The values of one variable of all synapses of a pathway, whatever their type.
+struct Column {
+    void* values;
+    std::size_t item;  // bytes
+};
+
+// Ask for the first lines of a piece of an array.
+template <typename T> inline void prefetch(const T* array, std::int64_t begin, std::int64_t end)
+{
+    const std::int64_t step = LINE / sizeof(T), last = std::min(end, begin + LINES * step);
+    for (std::int64_t k = begin; k < last; k += step)
+        __builtin_prefetch(array + k);
+}
+
+class Delivery {
+public:
+    int run = 0;  // the last run that it was prepared for
+
+    // A pathway from the sources `source_begin` .. `source_end - 1` of a group to a range of targets.
+    Delivery(const char* name, std::int32_t source_begin, std::int32_t source_end, std::int32_t target_begin,
+             std::int32_t target_end)
+        : name(name), source_begin(source_begin), source_end(source_end), target_begin(target_begin),
+          n_targets(target_end - target_begin), n_sources(source_end - source_begin), due(MOST_THREADS)
+    {
+    }
+
+    // Take over the synapses of Brian2's arrays, at the beginning of a run.
+    template <typename scalar>
+    void begin_run(const std::int32_t* sources_, const std::int32_t* targets_, std::size_t n, const scalar* delays,
+                   std::size_t n_delays, double dt_)
+    {
+        begin(dt_);
+        sources = sources_;
+        targets = targets_;
+        n_synapses = n;
+        steps.resize(n_delays > 1 ? n_delays : 0);
+        const std::int64_t first_delay = n_delays > 0 ? in_steps(delays[0]) : 0;
+        shortest = longest = first_delay;
+        for (std::size_t k = 0; k < n_delays; k++) {
+            const std::int64_t delay = in_steps(delays[k]);
+            shortest = std::min(shortest, delay);
+            longest = std::max(longest, delay);
+            if (n_delays > 1)
+                steps[k] = delay;
+        }
+        if (shortest == longest)
+            std::vector<std::int32_t>().swap(steps);
+        remember();
+    }
+
+    // Take over synapses that lie in rows already. `columns` are all arrays of values by synapse, targets included;
+    // their rows are sorted by delay, once, when they are built.
+    template <typename scalar>
+    void begin_run(Rows& rows_, std::int32_t* targets_, const scalar* delays, double dt_, std::vector<Column> columns_)
+    {
+        const bool differ = drawn || !rows_.delays.empty();
+        require(!drawn || dt == dt_, "its delays were drawn for another time step");
+        begin(dt_);
+        rows = &rows_;
+        drawn = differ;
+        targets = targets_;
+        columns = columns_;
+        n_synapses = rows_.first.back();
+        if (!differ) {
+            shortest = longest = n_synapses > 0 ? in_steps(delays[0]) : 0;
+        } else if (!built) {
+            const auto range = std::minmax_element(rows_.delays.begin(), rows_.delays.end());
+            shortest = *range.first;
+            longest = *range.second;
+        }
+        remember();
+    }
+
+    // Sort the synapses into rows and slices. `divisible`: synapses onto different targets can be delivered in any
+    // order and at the same time.
+    void build(bool divisible)
+    {
+        if (rows != nullptr && built) {
+            listed = drawn && listed;
+            return;
+        }
+        const std::int64_t range = longest - shortest + 1;
+        listed = range > 1 && n_synapses < SLICE * range * n_sources;
+        n_delays = listed ? 1 : range;
+        parts = divisible && !listed && n_synapses >= DIVIDED ? threads() : 1;
+        divide();
+        stride = n_delays * parts + 1;
+        begins.assign(n_sources * stride, 0);
+        if (rows != nullptr)
+            sort_rows();
+        else
+            point_at_synapses();
+        if (!listed)
+            std::vector<std::int32_t>().swap(steps);
+        built = true;
+    }
+
+    // A step begins: these spikes leave now. They are in ascending order, and may be of more sources than ours.
+    void push(const std::int32_t* spikes, std::int32_t n)
+    {
+        pending.advance();
+        const std::int32_t* from = std::lower_bound(spikes, spikes + n, source_begin);
+        const std::int32_t* to = std::lower_bound(from, spikes + n, source_end);
+        now = now + 1 == history.size() ? 0 : now + 1;
+        remembered = std::min(remembered + 1, history.size());
+        under_way -= history[now].size();
+        history[now].clear();
+        for (; from != to; from++)
+            if (row_begin(*from - source_begin) < row_end(*from - source_begin))
+                listed ? list_row(*from - source_begin) : history[now].push_back(*from - source_begin);
+        under_way += history[now].size();
+    }
+
+    // Deliver what arrives in this step: `work(pieces)` for each thread that takes part.
+    template <typename Work> void deliver(Work&& work)
+    {
+        if (parts == 1 || !pending.due().empty() || under_way * events_per_spike() < WORTH_IT) {
+            collect(0, parts, due[0]);
+            work(due[0].pieces);
+        } else {
+            in_parallel([&](int thread) {
+                collect(thread, thread + 1, due[thread]);
+                work(due[thread].pieces);
+            });
+        }
+    }
+
+private:
+    struct alignas(LINE) Due {
+        std::vector<std::int64_t> slices;  // places in `begins`
+        std::vector<Piece> pieces;
+    };
+
+    const char* name;
+    const std::int32_t source_begin, source_end, target_begin, n_targets;
+    const std::int64_t n_sources;
+    std::vector<Due> due;  // (thread)
+
+    const std::int32_t* sources = nullptr;  // (synapse), Brian2's
+    const std::int32_t* targets = nullptr;  // (synapse), Brian2's
+    Rows* rows = nullptr;                   // or these instead of the sources
+    std::vector<Column> columns;
+    bool drawn = false;  // the delays of the rows differ
+    std::int64_t n_synapses = 0;
+    double dt = 0.0;
+    std::vector<std::int32_t> steps;  // (synapse) delay, while it is needed
+    std::int64_t shortest = 0, longest = 0;
+
+    bool built = false, listed = false;
+    std::int64_t n_delays = 1, parts = 1, stride = 2;
+    std::vector<std::uint8_t> part;     // (target) who owns it
+    std::vector<std::uint32_t> begins;  // (source, delay and part + 1) where a slice begins, and the row ends
+    std::vector<std::int32_t> order;    // (position) synapse; empty where position and synapse are the same
+
+    std::vector<std::vector<std::int32_t>> history;  // spikes of the last steps
+    std::size_t now = 0, remembered = 0, under_way = 0;
+    Pending pending;
+
+    void require(bool met, const char* broken) const
+    {
+        if (met)
+            return;
+        std::cerr << "error: pathway " << name << ": " << broken << std::endl;
+        std::exit(1);
+    }
+
+    template <typename scalar> std::int64_t in_steps(scalar delay) const { return static_cast<int>(delay / dt + 0.5); }
+
+    // What is under way keeps the delay with which it left.
+    void begin(double dt_)
+    {
+        list_what_is_under_way();
+        if (dt != 0.0 && dt != dt_)
+            pending.rescale(dt / dt_);
+        dt = dt_;
+    }
+
+    void remember()
+    {
+        require(shortest >= 0, "a delay is negative");
+        require(n_synapses < std::numeric_limits<std::int32_t>::max(), "it has more synapses than can be numbered");
+        pending.reach(longest);
+        history.assign(longest + 1, {});
+        now = remembered = under_way = 0;
+    }
+
+    void list_what_is_under_way()
+    {
+        if (!built || listed)
+            return;
+        for (std::int64_t ahead = 1; ahead <= longest; ahead++)
+            for (std::int64_t delay = longest; delay >= std::max(ahead, shortest); delay--)
+                if (delay - ahead < static_cast<std::int64_t>(remembered))
+                    for (const std::int32_t source : spikes(delay - ahead))
+                        for (std::int64_t k = begin_of(source, delay, 0); k < begin_of(source, delay, parts); k++)
+                            pending.ahead(ahead).push_back(order.empty() ? k : order[k]);
+    }
+
+    const std::vector<std::int32_t>& spikes(std::size_t steps_ago) const
+    {
+        return history[now >= steps_ago ? now - steps_ago : now + history.size() - steps_ago];
+    }
+
+    // Where the slice of a source, a delay and a part begins; of one part more, where the slice of all parts ends.
+    std::int64_t begin_of(std::int64_t source, std::int64_t delay, std::int64_t part_) const
+    {
+        return begins[source * stride + (delay - shortest) * parts + part_];
+    }
+
+    std::int64_t row_begin(std::int64_t source) const { return begins[source * stride]; }
+    std::int64_t row_end(std::int64_t source) const { return begins[source * stride + stride - 1]; }
+
+    void list_row(std::int64_t source)
+    {
+        for (std::int64_t k = row_begin(source); k < row_end(source); k++) {
+            const std::int32_t synapse = order.empty() ? k : order[k];
+            pending.ahead(rows == nullptr ? steps[synapse] : rows->delays[synapse]).push_back(synapse);
+        }
+    }
+
+    // Synaptic events of a step for each spike that is under way.
+    double events_per_spike() const { return n_synapses / static_cast<double>(n_sources * (longest + 1)); }
+
+    void collect(std::int64_t from, std::int64_t to, Due& mine)
+    {
+        std::vector<Piece>& pieces = mine.pieces;
+        std::vector<std::int64_t>& slices = mine.slices;
+        pieces.clear();
+        if (!pending.due().empty())
+            pieces.push_back({pending.due().data(), 0, static_cast<std::int64_t>(pending.due().size())});
+        if (under_way == 0)
+            return;
+        slices.clear();
+        const std::int64_t oldest = std::min<std::int64_t>(longest, static_cast<std::int64_t>(remembered) - 1);
+        for (std::int64_t delay = oldest; delay >= shortest; delay--)
+            for (const std::int32_t source : spikes(delay))
+                slices.push_back(source * stride + (delay - shortest) * parts + from);
+        const std::int32_t* list = order.empty() ? nullptr : order.data();
+        for (std::size_t n = 0; n < slices.size(); n++) {
+            if (n + AHEAD < slices.size())
+                __builtin_prefetch(&begins[slices[n + AHEAD]]);
+            const std::int64_t begin = begins[slices[n]], end = begins[slices[n] + to - from];
+            if (begin < end)
+                pieces.push_back({list, begin, end});
+        }
+    }
+
+    // Give each part a range of targets; a cache line of numbers belongs to one of them.
+    void divide()
+    {
+        const std::int64_t lines = n_targets * std::int64_t(sizeof(float)) / LINE + 1;
+        part.resize(parts > 1 ? n_targets : 0);
+        for (std::int64_t target = 0; target < static_cast<std::int64_t>(part.size()); target++)
+            part[target] = target * std::int64_t(sizeof(float)) / LINE * parts / lines;
+    }
+
+    std::int64_t column_of(std::int64_t delay, std::int32_t target) const
+    {
+        const std::int64_t slice = n_delays > 1 ? delay - shortest : 0;
+        return slice * parts + (parts > 1 ? part[target - target_begin] : 0);
+    }
+
+    // Turn the numbers of synapses in the row of a source into the places where slices begin.
+    void add_up(std::int64_t source, std::int64_t begin)
+    {
+        std::uint32_t* row = begins.data() + source * stride;
+        std::uint32_t place = begin;
+        for (std::int64_t k = 0; k < stride; k++) {
+            const std::uint32_t number = row[k];
+            row[k] = place;
+            place += number;
+        }
+    }
+
+    // Brian2's arrays stay as they are: rows are lists of synapses, or ranges where the synapses are sorted already.
+    void point_at_synapses()
+    {
+        const auto cell = [this](std::int64_t k) {
+            return (sources[k] - source_begin) * stride + column_of(steps.empty() || listed ? 0 : steps[k], targets[k]);
+        };
+        bool sorted = true;
+        std::int64_t last = 0;
+        for (std::int64_t k = 0; k < n_synapses; k++) {
+            const std::int64_t place = cell(k);
+            sorted = sorted && place >= last;
+            last = place;
+            begins[place]++;
+        }
+        for (std::int64_t source = 0; source < n_sources; source++)
+            add_up(source, source > 0 ? row_end(source - 1) : 0);
+        std::vector<std::int32_t>().swap(order);
+        if (sorted)
+            return;
+        order.resize(n_synapses);
+        std::vector<std::uint32_t> next = begins;
+        for (std::int64_t k = 0; k < n_synapses; k++)
+            order[next[cell(k)]++] = k;
+    }
+
+    // The arrays themselves are sorted, row by row; the delays are where a synapse lies then, and need no array.
+    void sort_rows()
+    {
+        if (n_delays * parts > 1)
+            in_parallel([this](int thread) {
+                std::vector<std::uint32_t> places, next;
+                std::vector<char> scratch;
+                for (std::int64_t source = thread; source < n_sources; source += threads())
+                    sort_row(source, places, next, scratch);
+            });
+        else
+            for (std::int64_t source = 0; source < n_sources; source++) {
+                begins[source * stride] = rows->first[source];
+                begins[source * stride + 1] = rows->first[source + 1];
+            }
+        if (!listed)
+            std::vector<std::uint16_t>().swap(rows->delays);
+    }
+
+    void sort_row(std::int64_t source, std::vector<std::uint32_t>& places, std::vector<std::uint32_t>& next,
+                  std::vector<char>& scratch)
+    {
+        const std::int64_t begin = rows->first[source], n = rows->first[source + 1] - begin;
+        std::uint32_t* row = begins.data() + source * stride;
+        places.resize(n);
+        for (std::int64_t k = 0; k < n; k++) {
+            places[k] = column_of(drawn ? rows->delays[begin + k] : shortest, targets[begin + k]);
+            row[places[k]]++;
+        }
+        add_up(source, begin);
+        next.assign(row, row + stride);
+        bool sorted = true;
+        for (std::int64_t k = 0; k < n; k++) {
+            places[k] = next[places[k]]++ - begin;
+            sorted = sorted && places[k] == k;
+        }
+        for (std::size_t c = 0; c < columns.size() && !sorted; c++) {
+            const std::size_t item = columns[c].item;
+            char* values = static_cast<char*>(columns[c].values) + begin * item;
+            scratch.assign(values, values + n * item);
+            for (std::int64_t k = 0; k < n; k++)
+                std::memcpy(values + places[k] * item, scratch.data() + k * item, item);
+        }
+    }
+};
+
+}  // namespace cortwin
+
+#endif

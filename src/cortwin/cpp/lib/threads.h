@@ -1,0 +1,186 @@
+// A team of threads that works through one network: every thread does its own part of each step.
+//
+// The number of threads is asked of the environment when the first part is worked on (CORTWIN_THREADS, 1 where it is
+// not set), so it is no part of the build. Between two parts the threads look for work without sleeping for a while,
+// because a step of a network takes microseconds; after that they sleep, so that they cost others nothing.
+#ifndef CORTWIN_THREADS_H
+#define CORTWIN_THREADS_H
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace cortwin {
+
+const int MOST_THREADS = 64;
+const int PATIENCE = 4000;  // looks for work before a thread sleeps: some 50 microseconds
+
+// The number of threads that this run may use.
+inline int threads()
+{
+    static const int number = [] {
+        const char* asked = std::getenv("CORTWIN_THREADS");
+        return std::min(std::max(asked ? std::atoi(asked) : 1, 1), MOST_THREADS);
+    }();
+    return number;
+}
+
+inline void pause()
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+// A part that its thread has not begun when the calling thread is done with its own is done by the calling thread, so
+// that a thread which got no processor does not hold up the others.
+class Team {
+public:
+    explicit Team(int number) : claims(number)
+    {
+        for (int thread = 1; thread < number; thread++)
+            others.emplace_back([this, thread] { serve(thread); });
+    }
+
+    ~Team()
+    {
+        ending.store(true);
+        call();
+        for (auto& other : others)
+            other.join();
+    }
+
+    Team(const Team&) = delete;
+    Team& operator=(const Team&) = delete;
+
+    // Have `work(part)` done for each part, and return when all are done.
+    template <typename Work> void run(Work& work)
+    {
+        argument = &work;
+        action = [](void* what, int part) { (*static_cast<Work*>(what))(part); };
+        const int parts = static_cast<int>(claims.size());
+        unfinished.store(parts - 1, std::memory_order_relaxed);
+        const unsigned now = call();
+        work(0);
+        for (int part = 1; part < parts; part++)
+            do_if_unclaimed(part, now);
+        for (int looked = 0; unfinished.load(std::memory_order_acquire) > 0; looked++)
+            looked < PATIENCE ? pause() : std::this_thread::yield();
+    }
+
+private:
+    struct alignas(64) Claim {
+        std::atomic<unsigned> round{0};  // the last one in which somebody took this part
+    };
+
+    std::vector<Claim> claims;  // (part)
+    std::vector<std::thread> others;
+    std::atomic<int> unfinished{0};
+    std::atomic<unsigned> round{0};
+    std::atomic<bool> ending{false};
+    std::atomic<int> asleep{0};
+    std::mutex mutex;
+    std::condition_variable work_is_there;
+    void* argument = nullptr;
+    void (*action)(void*, int) = nullptr;
+
+    unsigned call()
+    {
+        const unsigned now = round.fetch_add(1) + 1;  // sequentially consistent, like `asleep`: one of the two
+        if (asleep.load() > 0) {                      // threads sees what the other has written
+            const std::lock_guard<std::mutex> lock(mutex);
+            work_is_there.notify_all();
+        }
+        return now;
+    }
+
+    void do_if_unclaimed(int part, unsigned now)
+    {
+        unsigned before = now - 1;
+        if (!claims[part].round.compare_exchange_strong(before, now))
+            return;
+        action(argument, part);
+        unfinished.fetch_sub(1, std::memory_order_release);
+    }
+
+    void serve(int part)
+    {
+        unsigned seen = 0;
+        while (true) {
+            seen = await(seen);
+            if (ending.load())
+                return;
+            do_if_unclaimed(part, seen);
+        }
+    }
+
+    // Wait for a round that was not seen yet.
+    unsigned await(unsigned seen)
+    {
+        for (int looked = 0; looked < PATIENCE; looked++) {
+            if (round.load(std::memory_order_acquire) != seen)
+                return round.load();
+            pause();
+        }
+        std::unique_lock<std::mutex> lock(mutex);
+        asleep.fetch_add(1);
+        work_is_there.wait(lock, [&] { return round.load() != seen; });
+        asleep.fetch_sub(1);
+        return round.load();
+    }
+};
+
+inline Team& team()
+{
+    static Team team(threads());
+    return team;
+}
+
+// Have the threads of this run do `work(part)`, for part = 0 .. threads() - 1.
+template <typename Work> void in_parallel(Work&& work)
+{
+    if (threads() == 1) {
+        work(0);
+        return;
+    }
+    team().run(work);
+}
+
+const int LARGE = 8192;     // elements from which on a group is divided among threads
+const int TOGETHER = 64;    // elements that stay together, so that no cache line is written by two threads
+
+struct Share {
+    int part, parts;
+};
+inline thread_local Share share{0, 1};
+
+// Where the share of the running thread ends when n elements are divided; it begins where that of the part before ends.
+inline int share_end(int n, Share of)
+{
+    const int blocks = (n + TOGETHER - 1) / TOGETHER;
+    return of.part < 0 ? 0 : std::min<long>(n, long(blocks) * (of.part + 1) / of.parts * TOGETHER);
+}
+inline int share_begin(int n, Share of) { return share_end(n, {of.part - 1, of.parts}); }
+
+// Have a function that loops over its share of n elements run in all threads; false where it shall do all by itself.
+inline bool divided(int n, void (*function)())
+{
+    if (n < LARGE || threads() == 1 || share.parts > 1)
+        return false;
+    in_parallel([function](int part) {
+        share = {part, threads()};
+        function();
+        share = {0, 1};
+    });
+    return true;
+}
+
+}  // namespace cortwin
+
+#endif

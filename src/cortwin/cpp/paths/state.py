@@ -1,0 +1,23 @@
+"""State updates, `run_regularly` and drive: a loop over the elements that the compiler vectorises."""
+
+from __future__ import annotations
+
+from cortwin.cpp.paths.draws import BLOCK, draw_first
+from cortwin.cpp.paths.elements import independent, refusal
+from cortwin.cpp.paths.request import Choice, Request
+from cortwin.cpp.paths.statements import reentrant, writes_scalars
+
+REPLACES = {"stateupdate"}
+
+
+def choose(request: Request) -> Choice | str:
+    """Take every request; draws come before the loop."""
+    taken_out = draw_first(request.variables, request.device.code_object_class())
+    alone = independent(request)
+    keywords = {
+        "draw_first": taken_out,
+        "block": BLOCK,
+        "independent": alone,
+        "divisible": alone and reentrant(request) and not writes_scalars(request),
+    }
+    return refusal() or Choice("state_update", keywords)

@@ -1,0 +1,45 @@
+{# The statements of a pathway, for each synapse that a spike reaches in this step; see cortwin/delivery.h #}
+{% extends 'common_group.cpp' %}
+
+{% block extra_headers %}
+#include "cortwin/delivery.h"
+namespace brian {
+    extern bool {{pathway.name}}_divisible;
+    extern cortwin::Delivery {{pathway.name}}_delivery;
+    // Before the program begins: each code object of the pathway has a say.
+    const bool {{codeobj_name}}_divisible = {{pathway.name}}_divisible &= {{ 'true' if divisible else 'false' }};
+}
+{% endblock %}
+
+{% block maincode %}
+    // scalar code
+    const size_t _vectorisation_idx = -1;
+    {{scalar_code|autoindent}}
+
+    {{pathway.name}}_delivery.deliver([&](const std::vector<cortwin::Piece>& _pieces) __attribute__((always_inline)) {
+        for (size_t _n = 0; _n < _pieces.size(); _n++) {
+            const cortwin::Piece _piece = _pieces[_n];
+            if (_n + cortwin::AHEAD < _pieces.size()) {
+                const cortwin::Piece _ahead = _pieces[_n + cortwin::AHEAD];
+                if (_ahead.list == nullptr) {
+                    {% for array in by_synapse if array in vector_code %}
+                    cortwin::prefetch(_ptr{{array}}, _ahead.begin, _ahead.end);
+                    {% endfor %}
+                } else
+                    cortwin::prefetch(_ahead.list, _ahead.begin, _ahead.end);
+            }
+            if (_piece.list == nullptr)
+                for (int64_t _k = _piece.begin; _k < _piece.end; _k++) {
+                    const size_t _idx = _k;
+                    const size_t _vectorisation_idx = _idx;
+                    {{vector_code|autoindent}}
+                }
+            else
+                for (int64_t _k = _piece.begin; _k < _piece.end; _k++) {
+                    const size_t _idx = _piece.list[_k];
+                    const size_t _vectorisation_idx = _idx;
+                    {{vector_code|autoindent}}
+                }
+        }
+    });
+{% endblock %}

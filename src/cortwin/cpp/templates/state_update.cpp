@@ -1,0 +1,48 @@
+{# USES_VARIABLES { N } #}
+{# ALLOWS_SCALAR_WRITE #}
+{# Brian2's loop over the elements, cut into blocks where numbers are drawn: they are drawn first, all at once, so that
+   no call stands in the loop that the compiler is to vectorise. The elements of a large group are divided among
+   threads: each calls this function again, for its share. #}
+{% extends 'common_group.cpp' %}
+
+{% block extra_headers %}
+#include "cortwin/threads.h"
+{% endblock %}
+
+{% block maincode %}
+    const int _N = {{constant_or_scalar('N', variables['N'])}};
+    {% if divisible and not profiled %}
+    if (cortwin::divided(_N, _run_{{codeobj_name}}))
+        return;
+    const int _begin = cortwin::share_begin(_N, cortwin::share), _end = cortwin::share_end(_N, cortwin::share);
+    {% else %}
+    const int _begin = 0, _end = _N;
+    {% endif %}
+
+    // scalar code
+    const size_t _vectorisation_idx = -1;
+    {{scalar_code|autoindent}}
+
+    {% set _vector, _fills = draw_first(vector_code) %}
+    {% if _fills %}
+    const int _block = {{block}};
+    for (int _first = _begin; _first < _end; _first += _block) {
+        const int _last = _first + _block < _end ? _first + _block : _end;
+        {% for line in _fills %}
+        {{line}}
+        {% endfor %}
+    {% else %}
+    {
+        const int _first = _begin, _last = _end;
+    {% endif %}
+        {% if independent %}
+        #pragma GCC ivdep
+        {% endif %}
+        for (int _idx = _first; _idx < _last; _idx++)
+        {
+            // vector code
+            const size_t _vectorisation_idx = _idx;
+            {{_vector|autoindent}}
+        }
+    }
+{% endblock %}

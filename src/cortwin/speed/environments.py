@@ -1,0 +1,38 @@
+"""Other simulators in environments of their own: which are there, and in which version."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from cortwin.errors import CortwinError
+
+# Name of the environment's folder -> the package that it is for.
+PACKAGES = {"nest": "nest-simulator", "annarchy": "annarchy", "brainpy": "brainpy"}
+# Those that are trained.
+TRAINED = {"snntorch": "snntorch", "norse": "norse", "brainpy": "brainpy"}
+
+
+def interpreter(folder: Path, peer: str) -> Path | None:
+    """Return the Python of a peer's environment, None where there is no such environment or not its package."""
+    python = folder.absolute() / peer / "bin" / "python"
+    return python if python.is_file() and version(python, (PACKAGES | TRAINED)[peer]) else None
+
+
+def version(python: Path, package: str) -> str:
+    """Return the version of a package in another environment; empty where it is not installed."""
+    ask = f"import importlib.metadata as m; print(m.version({package!r}))"
+    done = subprocess.run([str(python), "-P", "-c", ask], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def interpreters(peers: str, names: Iterable[str]) -> dict[str, str]:
+    """Return the interpreter of each peer that is installed in a folder of environments; none for an empty path."""
+    if not peers:
+        return {}
+    folder = Path(peers).expanduser()
+    if not folder.is_dir():
+        raise CortwinError(f"peers is '{peers}', which is no folder")
+    found = {name: interpreter(folder, name) for name in names}
+    return {name: str(python) for name, python in found.items() if python is not None}
