@@ -1,4 +1,4 @@
-"""A training step of recurrent LIF neurons in snnTorch: a recurrent synaptic layer, a leaky readout, a loop over time."""
+"""A training step of recurrent LIF neurons in snnTorch: recurrent synaptic neurons, a leaky readout."""
 
 from __future__ import annotations
 

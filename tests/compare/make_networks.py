@@ -1,6 +1,6 @@
 """Run every Brian2 network of the tests in XLA and in C++, and write the table of what agrees beside this file.
 
-``python tests/compare/make_networks.py`` takes the time that one compiler needs for 300 files.
+``python tests/compare/make_networks.py`` takes some minutes.
 """
 
 from __future__ import annotations
