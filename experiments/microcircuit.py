@@ -75,7 +75,7 @@ def compute(
     peers: Annotated[str, Parameter("folder of environments; NEST in that named nest runs at full scale")] = "",
 ) -> Results:
     """Simulate every seed, hold it against everything else, and time it."""
-    nest = interpreters(peers).get("nest")
+    nest = interpreters(peers, ["nest"]).get("nest")
     numbers = page.circuit(scale)
     times = {"settling": float(settling), "duration": float(duration)}
     own = [_network(run, numbers, times, seed, threads) for seed in range(run.seed, run.seed + seeds)]

@@ -127,7 +127,7 @@ def compute(
 ) -> Results:
     """Let them take turns; then grow the networks."""
     run.record("compiler", compiler.find().describe("release"))
-    environments = interpreters(peers)
+    environments = interpreters(peers, PACKAGES)
     metrics: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
     rows: list[dict[str, Any]] = []

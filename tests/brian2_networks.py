@@ -49,18 +49,22 @@ from brian2 import (
 
 @dataclass(frozen=True)
 class Case:
-    """A network, how long it runs, and the names that its equations find around them."""
+    """A network, how long it runs, the names that its equations find around them, and its default dt in s.
+
+    Many networks in one program share one default clock, which has the last network's dt when all have run.
+    """
 
     network: Network
     duration: Quantity
     namespace: Mapping[str, Any]
+    dt: float
 
 
 def case(scope: Mapping[str, Any], duration: Quantity) -> Case:
     """Gather the objects of a function's scope into a network."""
     objects = [value for value in scope.values() if isinstance(value, BrianObject)]
     found = {name: value for name, value in scope.items() if not isinstance(value, BrianObject)}
-    return Case(Network(objects), duration, found)
+    return Case(Network(objects), duration, found, float(defaultclock.dt))
 
 
 NETWORKS: dict[str, Callable[[], Case]] = {}

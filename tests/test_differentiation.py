@@ -28,7 +28,7 @@ from brian2 import (
 )
 from brian2.core.variables import ArrayVariable
 from brian2_networks import NETWORKS
-from test_xla_networks import draws_like_brian2
+from network_equality import draws_like_brian2
 
 import cortwin
 from cortwin.errors import CortwinError, RunFailed

@@ -35,16 +35,16 @@ LAYERS = (
     ("estimator", "exchange", "manifest", "result_files", "speed"),
     ("catalogue", "interruption", "parameters", "progress", "results", "sources"),
     ("twins",),
-    ("ladder",),
+    ("ladder", "surrogate_descent"),
     ("agreement", "brian2_export", "convergence", "differentiation", "dynamics"),
     ("network", "training", "readout"),
     ("simulation",),
     ("cpp", "resources", "xla"),
     ("builder", "ensemble", "perturbation"),
-    ("blocks", "intervention", "populations"),
+    ("blocks", "intervention", "populations", "recurrent_lif"),
     ("model",),
     ("activations", "connectivity", "drives", "equations", "links"),
-    ("blow_ups", "brian2_import", "inputs"),
+    ("blow_ups", "brian2_import", "fitting", "inputs"),
     ("figures",),
     ("tasks", "analysis"),
     ("archives",),
@@ -59,7 +59,7 @@ WITHOUT_ENGINE = {part for parts in LAYERS[LAYERS.index(("figures",)) :] for par
 IMPORT_BY_NAME = {"__init__.py", "catalogue.py", "experiment.py", "xla/registry.py"}
 
 # Imported where it is there, and never needed: a progress bar inside a notebook, and what `speed` is compared with.
-OPTIONAL = {"ipython", "torch", "keras"}
+OPTIONAL = {"ipython", "torch", "keras", "brian2modelfitting"}
 # Needed although no file of ours imports it.
 INDIRECT = {"h5py"}
 

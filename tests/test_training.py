@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 
 import jax
@@ -225,6 +226,18 @@ def test_gradients_through_both_writings_agree_and_are_slopes(activation):
     assert found.between_writings <= 1e-8
     # A centred difference with a step of eps^(1/3) errs by about eps^(2/3) = 4e-11 times the third derivative.
     assert 0 < found.finite_difference <= 1e-6
+
+
+def test_a_step_that_is_flat_almost_everywhere_does_not_pass_for_a_slope():
+    model, p = network()
+    inputs, target, _ = data()
+
+    def staircase(*given):
+        return jax.tree.map(lambda x: jnp.round(4 * x) / 4, model.textbook.step(*given))
+
+    flat = dataclasses.replace(model, textbook=dataclasses.replace(model.textbook, step=staircase))
+    found = gradient_errors(flat, p, inputs, target, alpha=ALPHA, generator=np.random.default_rng(0), entries=3)
+    assert "W_rec" in found.without_gradient
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -47,6 +47,7 @@ def differentiate(
     surrogate: str | Callable[[float], xla.Derivative] = "fast_sigmoid",
     scale: float = 1.0,
     through_reset: bool = True,
+    dtype: str = "float64",
 ) -> DifferentiableNetwork:
     """Turn a Brian2 network that has not run yet into a differentiable program.
 
@@ -59,6 +60,7 @@ def differentiate(
         ``"arctan"``, ``"gaussian"``, ``"straight_through"``, or a function of the scale that returns the derivative
     scale : 1 / width of the surrogate, in 1 / unit of that distance (for a threshold in volt: 1 / volt)
     through_reset : whether gradients pass through the spike into what the reset changes
+    dtype : of real numbers: ``"float64"``, or ``"float32"``, which is faster and parts from C++ by rounding
 
     Raises
     ------
@@ -77,6 +79,7 @@ def differentiate(
         scale=scale,
         through_reset=through_reset,
         constants=tuple(with_respect_to),
+        dtype=dtype,
     )
     return DifferentiableNetwork(program, {name: _key_of(name, program) for name in with_respect_to})
 

@@ -110,7 +110,7 @@ def generate(folder: Path, model: Model, writing: str, layout: Layout, profile: 
 def _generate(
     folder: Path, model: Model, writing: str, layout: Layout, profile: str, shared: Collection[str]
 ) -> dict[str, Any]:
-    with _device() as device, _flags(profile):
+    with our_device() as device, profile_flags(profile):
         device.fast = profile != compiler.STOCK
         text = model.writing(writing)
         if text.drives:
@@ -140,7 +140,7 @@ def build_into(entry: Path, model: Model, writing: str, layout: Layout, profile:
     workplace = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
     try:
         description = generate(workplace, model, writing, layout, profile)
-        _compile(workplace, found)
+        compile_program(workplace, found)
         for path in [*workplace.rglob("*.o"), *workplace.rglob("*.d")]:
             path.unlink()
         (workplace / "make.deps").unlink(missing_ok=True)
@@ -156,7 +156,8 @@ def build_into(entry: Path, model: Model, writing: str, layout: Layout, profile:
         shutil.rmtree(workplace, ignore_errors=True)
 
 
-def _compile(folder: Path, found: compiler.Compiler) -> None:
+def compile_program(folder: Path, found: compiler.Compiler) -> None:
+    """Compile the sources in a folder."""
     jobs = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     command = [found.make, "-j", jobs, f"CXX={found.command}"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
@@ -316,7 +317,7 @@ def _file(device: Any, variable: ArrayVariable) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _device() -> Iterator[Any]:
+def our_device() -> Iterator[Any]:
     """Activate our device for one build, and put back whatever device was active."""
     device: Any = all_devices[NAME]
     # Brian2 numbers the names of code objects while earlier ones of the same name, caught in cycles, are still alive.
@@ -332,7 +333,7 @@ def _device() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _flags(profile: str) -> Iterator[None]:
+def profile_flags(profile: str) -> Iterator[None]:
     """Let Brian2 write our compiler flags into the makefile, and put its preference back."""
     if profile not in compiler.PROFILES:
         raise CortwinError(f"the compiler profile is '{profile}', expected one of {', '.join(compiler.PROFILES)}")

@@ -47,6 +47,7 @@ from cortwin.figures.page import page_texts as page_texts
 from cortwin.figures.pages import distances_of_pages as distances_of_pages
 from cortwin.figures.pages import sample_curves as sample_curves
 from cortwin.figures.raster import spike_raster as spike_raster
+from cortwin.figures.recovery import recovery as recovery
 from cortwin.figures.rotations import RotationPanel as RotationPanel
 from cortwin.figures.rotations import rotation_planes as rotation_planes
 from cortwin.figures.saving import save as save
@@ -54,6 +55,8 @@ from cortwin.figures.similarity import similarity_scores as similarity_scores
 from cortwin.figures.spectrum import eigenvalues as eigenvalues
 from cortwin.figures.speed import cost_against_events as cost_against_events
 from cortwin.figures.speed import speed_ratios as speed_ratios
+from cortwin.figures.spiking_tasks import Trial as Trial
+from cortwin.figures.spiking_tasks import spiking_tasks as spiking_tasks
 from cortwin.figures.states import network_states as network_states
 from cortwin.figures.states import rate_curves as rate_curves
 from cortwin.figures.told_by_layer import accuracy_of_questions as accuracy_of_questions

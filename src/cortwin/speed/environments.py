@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from cortwin.errors import CortwinError
 
 # Name of the environment's folder -> the package that it is for.
 PACKAGES = {"nest": "nest-simulator", "annarchy": "annarchy", "brainpy": "brainpy"}
+# Those that are trained.
+TRAINED = {"snntorch": "snntorch", "norse": "norse", "brainpy": "brainpy"}
 
 
-def interpreters(peers: str) -> dict[str, str]:
-    """Return the Python of each simulator that is installed.
+def interpreters(peers: str, names: Iterable[str]) -> dict[str, str]:
+    """Return the Python of each of some simulators that is installed.
 
     Parameters
     ----------
-    peers : folder of the environments, each named as in `PACKAGES`; empty for none
+    peers : folder of the environments, each named as in `PACKAGES` or `TRAINED`; empty for none
+    names : which are looked for
 
     Raises
     ------
@@ -28,14 +32,14 @@ def interpreters(peers: str) -> dict[str, str]:
     folder = Path(peers).expanduser()
     if not folder.is_dir():
         raise CortwinError(f"peers is '{peers}', which is no folder")
-    found = {peer: interpreter(folder, peer) for peer in PACKAGES}
+    found = {peer: interpreter(folder, peer) for peer in names}
     return {peer: str(python) for peer, python in found.items() if python is not None}
 
 
 def interpreter(folder: Path, peer: str) -> Path | None:
     """Return the Python of a peer's environment, None where there is no such environment or not its package."""
     python = folder.absolute() / peer / "bin" / "python"
-    return python if python.is_file() and version(python, PACKAGES[peer]) else None
+    return python if python.is_file() and version(python, (PACKAGES | TRAINED)[peer]) else None
 
 
 def version(python: Path, package: str) -> str:

@@ -7,6 +7,7 @@ from cortwin.tasks.choices import Choices as Choices
 from cortwin.tasks.choices import ChoiceTask as ChoiceTask
 from cortwin.tasks.copy_memory import copy_baseline as copy_baseline
 from cortwin.tasks.copy_memory import copy_memory as copy_memory
+from cortwin.tasks.delayed_xor import delayed_xor as delayed_xor
 from cortwin.tasks.eeg import eeg as eeg
 from cortwin.tasks.flipflop import FlipFlopTask as FlipFlopTask
 from cortwin.tasks.mackey_glass import mackey_glass as mackey_glass

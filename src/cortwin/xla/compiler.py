@@ -21,6 +21,7 @@ from cortwin.errors import CortwinError
 from cortwin.xla.environment import is_clock_variable, is_structure, key_of
 from cortwin.xla.functions import jax_function
 from cortwin.xla.origins import Origins
+from cortwin.xla.precision import real_dtype
 from cortwin.xla.program import Program
 from cortwin.xla.python_functions import NotTraceable
 from cortwin.xla.randomness import Draw, Sampler
@@ -43,6 +44,8 @@ class Compilation:
     draws : places at which random numbers are drawn
     constants : names of constants that become parameters: ``"constant"``, or ``"group.constant"`` in one group only
     origins : where the values come from
+    real : type of real numbers
+    clocks : whose time the code reads, also those of groups in which nothing runs
     """
 
     namespace: Mapping[str, Any]
@@ -53,9 +56,14 @@ class Compilation:
     draws: list[Draw] = field(default_factory=list)
     constants: frozenset[str] = frozenset()
     origins: Origins = field(default_factory=Origins)
+    real: np.dtype = field(default_factory=lambda: np.dtype(np.float64))
+    clocks: dict[str, Clock] = field(default_factory=dict)
 
     def note(self, variable: Variable) -> None:
         """Keep the initial values of an array that the code reads or writes."""
+        if is_clock_variable(variable):
+            clock: Any = variable.owner
+            self.clocks[clock.name] = clock
         if not isinstance(variable, ArrayVariable) or is_clock_variable(variable) or is_structure(variable):
             return
         values = np.array(variable.get_value())
@@ -86,7 +94,7 @@ class Compilation:
                 break
             name = f"{base}_{number}"
         timestep = key_of(runner.clock.variables["timestep"])
-        draw = Draw(name, len(self.draws), len(group), runner.clock, timestep, sampler, arguments)
+        draw = Draw(name, len(self.draws), len(group), runner.clock, timestep, sampler, arguments, self.real)
         self.draws.append(draw)
         return draw
 
@@ -120,6 +128,7 @@ def compile(
     scale: float = 1.0,
     through_reset: bool = True,
     constants: Collection[str] = (),
+    dtype: str = "float64",
 ) -> Program:
     """Turn a Brian2 network that has not run yet into a pure, differentiable program.
 
@@ -133,6 +142,7 @@ def compile(
     through_reset : whether gradients pass through the spike into what the reset changes
     constants : names of constants around the code that become entries of the program's state, so that they can be
         replaced: ``"constant"``, or ``"group.constant"`` for one group
+    dtype : of real numbers: ``"float64"``, or ``"float32"``, which is faster and parts from C++ by rounding
 
     Raises
     ------
@@ -152,7 +162,9 @@ def compile(
         raise CortwinError(f"{network.name} has already run to t = {float(network.t):g} s: compile it before it runs")
 
     derivative = (SURROGATES[surrogate] if isinstance(surrogate, str) else surrogate)(scale)
-    compilation = Compilation(dict(namespace or {}), derivative, through_reset, constants=frozenset(constants))
+    compilation = Compilation(
+        dict(namespace or {}), derivative, through_reset, constants=frozenset(constants), real=real_dtype(dtype)
+    )
     objects = [obj for obj in network.sorted_objects if obj.active]
     names = [obj.name for obj in objects]
     for name in names:
@@ -178,4 +190,6 @@ def compile(
         growing=frozenset(compilation.growing),
         draws=compilation.draws,
         origins=compilation.origins,
+        real=compilation.real,
+        clocks=compilation.clocks,
     )

@@ -25,6 +25,7 @@ from brian2.units.fundamentalunits import DimensionMismatchError
 from cortwin.errors import CortwinError
 from cortwin.xla.expressions import Evaluator, names_in, parse
 from cortwin.xla.indexing import take
+from cortwin.xla.precision import alike, stored_dtype
 from cortwin.xla.randomness import CallsToDraws, Draw, sampler_of
 from cortwin.xla.timedarray import TimedArrayFunction
 
@@ -87,10 +88,12 @@ class Block:
     draws : name that stands for random numbers -> the place that draws them
     parameters : name of a constant around the code -> its key, if it is a parameter of the program
     conditions : name -> name of the variable without which it must not be written (``unless refractory``)
+    real : type of real numbers
     """
 
     def __init__(self, runner: Any, code: str, compilation: Compilation, *, override: tuple[str, ...] = ()):
         self.owner: str = runner.name
+        self.real = compilation.real
         group = runner.group
         own = getattr(runner, "variables", None)
         known = dict(group.variables) | (dict(own) if own is not None else {})
@@ -314,10 +317,10 @@ class Execution:
         """Run one statement, writing only where the variable's condition allows it."""
         value = self.value(line.node)
         if line.op in _IN_PLACE:
-            value = _IN_PLACE[line.op](self.read(line.name), value)
+            value = _IN_PLACE[line.op](*alike([self.read(line.name), value]))
         if self.block.writes_variable(line):
             old = self.read(line.name)
-            value = jnp.broadcast_to(as_stored(value, self.block.variables[line.name]), jnp.shape(old))
+            value = jnp.broadcast_to(as_stored(value, self.block.variables[line.name], self.block.real), jnp.shape(old))
             condition = self.block.conditions.get(line.name)
             if condition is not None:
                 value = jnp.where(self.read(condition), value, old)
@@ -340,6 +343,6 @@ class Execution:
         return changed
 
 
-def as_stored(value: Any, variable: Any) -> jax.Array:
+def as_stored(value: Any, variable: Any, real: np.dtype) -> jax.Array:
     """Cast a value to the type in which a variable is stored."""
-    return jax.lax.convert_element_type(jnp.asarray(value), variable.dtype)
+    return jax.lax.convert_element_type(jnp.asarray(value), stored_dtype(variable.name, variable.dtype, real))

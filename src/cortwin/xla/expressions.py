@@ -13,6 +13,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from cortwin.xla.precision import alike
+
 _ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -59,7 +61,7 @@ class Evaluator:
             case ast.Name(id=name):
                 return self.read(name)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-                return _ARITHMETIC[type(op)](self(left), self(right))
+                return _ARITHMETIC[type(op)](*alike([self(left), self(right)]))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -self(operand)
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
@@ -71,9 +73,9 @@ class Evaluator:
             case ast.BoolOp(op=ast.Or(), values=values):
                 return self.some([self(value) for value in values])
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISON:
-                return self.compare(op, self(left), self(right))
+                return self.compare(op, *alike([self(left), self(right)]))
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
-                return self.function(name)(*[self(argument) for argument in arguments])
+                return self.function(name)(*alike([self(argument) for argument in arguments]))
         raise SyntaxError(f"'{ast.unparse(node)}' is not part of Brian2's expressions")
 
     def compare(self, op: ast.cmpop, left: Any, right: Any) -> Any:

@@ -22,7 +22,8 @@ def _to_int32(value):
 
 def _exprel(x):
     """Return (exp(x) - 1) / x, which is 1 at x = 0; the inner `where` keeps the gradient finite there."""
-    x = jnp.asarray(x, jnp.float64)
+    x = jnp.asarray(x)
+    x = x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.float64)
     safe = jnp.where(jnp.abs(x) < 1e-16, 1.0, x)
     return jnp.where(jnp.abs(x) < 1e-16, 1.0, jnp.expm1(safe) / safe)
 

@@ -28,7 +28,7 @@ def state_monitor(monitor: StateMonitor, compilation: Compilation) -> Operation:
         kept = Execution(block, values, layout).run().local
         return {
             f"{monitor.name}.{name}": jnp.broadcast_to(
-                as_stored(kept[f"_to_record_{name}"], variable), (recorded.size,)
+                as_stored(kept[f"_to_record_{name}"], variable, block.real), (recorded.size,)
             )
             for name, variable in monitor.recorded_variables.items()
         }
@@ -50,7 +50,7 @@ def event_monitor(monitor: EventMonitor, compilation: Compilation) -> Operation:
         if further:
             local = Execution(block, values, layout).run().local
             for name in further:
-                value = as_stored(local[f"_to_record_{name}"], monitor.variables[name])
+                value = as_stored(local[f"_to_record_{name}"], monitor.variables[name], block.real)
                 kept[f"{monitor.name}.{name}"] = jnp.broadcast_to(value, (neurons.stop - neurons.start,))
         return kept
 

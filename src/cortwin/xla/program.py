@@ -22,6 +22,7 @@ from brian2.core.network import Network
 from cortwin.errors import CortwinError, RunFailed
 from cortwin.xla.environment import key_of
 from cortwin.xla.origins import Origins
+from cortwin.xla.precision import stored_dtype
 from cortwin.xla.randomness import KEY, Draw
 from cortwin.xla.registry import RASTER, Operation, Values
 
@@ -49,20 +50,28 @@ class Program:
         growing: frozenset[str] = frozenset(),
         draws: Sequence[Draw] = (),
         origins: Origins | None = None,
+        real: np.dtype | None = None,
+        clocks: Mapping[str, Clock] | None = None,
     ):
         self.network = network
         self.operations = tuple(operations)
-        self.state = dict(state)
+        real = real or np.dtype(np.float64)
+
+        def stored(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return {key: np.asarray(array, stored_dtype(key, array.dtype, real)) for key, array in values.items()}
+
+        self.state = stored(state)
         self.draws = {draw.name: draw for draw in draws}
         self.origins = origins or Origins()
         self._growing = growing
         self._clocks = {operation.clock.name: operation.clock for operation in self.operations}
         if not self._clocks:
             raise CortwinError("the network does nothing: no object of it runs or is recorded")
+        self._clocks |= clocks or {}
         self.dt = min(clock.dt_ for clock in self._clocks.values())
         self._period = {name: self._period_of(clock) for name, clock in self._clocks.items()}
         self._frame = math.gcd(*(period for period in self._period.values() if period > 1)) or 1
-        self._hidden = {key: value for operation in self.operations for key, value in operation.hidden.items()}
+        self._hidden = stored({key: value for operation in self.operations for key, value in operation.hidden.items()})
         self._written = frozenset(key for operation in self.operations for key in operation.writes)
         self._compiled = jax.jit(partial(self._simulate, differentiable=False), static_argnums=1)
 
@@ -238,7 +247,8 @@ class Program:
         """Return the clocks' variables at a tick; t is the product of step and dt, as in Brian2."""
         times: dict[str, Any] = {}
         for name, clock in self._clocks.items():
-            step = index // self._period[name]
+            # Between its own ticks a slow clock stands at its next one: Brian2 moves a clock on as soon as it ticked.
+            step = -(-index // self._period[name])
             times[key_of(clock.variables["timestep"])] = step
             times[key_of(clock.variables["t"])] = step * clock.dt_
             times[key_of(clock.variables["dt"])] = clock.dt_
@@ -289,12 +299,10 @@ def _scan(frame: Callable[..., Any], carry: Any, n_frames: int, checkpoint: bool
     Two levels: of n frames sqrt(n) states are kept between blocks, and while a block is run again as many of its own.
     """
     size = math.isqrt(n_frames)
+    # Sums over synapses are kept within a block: what is between them is cheaper to compute again than to keep.
+    inner = jax.checkpoint(frame, prevent_cse=False, policy=jax.checkpoint_policies.dots_saveable)
     if not checkpoint or size < 2:
-        return jax.lax.scan(
-            jax.checkpoint(frame, prevent_cse=False) if checkpoint else frame, carry, jnp.arange(n_frames)
-        )
-
-    inner = jax.checkpoint(frame, prevent_cse=False)
+        return jax.lax.scan(inner if checkpoint else frame, carry, jnp.arange(n_frames))
 
     def block(carry, start):
         return jax.lax.scan(inner, carry, start + jnp.arange(size))

@@ -74,6 +74,7 @@ class Draw:
     timestep : key of the clock's step
     sampler : how it draws
     arguments : of the call
+    real : type of real numbers
     """
 
     name: str
@@ -83,14 +84,18 @@ class Draw:
     timestep: str
     sampler: Sampler
     arguments: tuple[ast.expr, ...]
+    real: np.dtype
 
     def __call__(self, values: Values, arguments: tuple[Any, ...]) -> jax.Array:
         """Return this step's numbers, (n_elements,)."""
         step = values[self.timestep]
         if self.name in values:
-            return values[self.name][step]
+            return self._stored(values[self.name][step])
         own = jax.random.fold_in(jax.random.fold_in(values[KEY], self.number), step)
-        return self.sampler(own, (self.size,), *arguments)
+        return self._stored(self.sampler(own, (self.size,), *arguments))
+
+    def _stored(self, drawn: jax.Array) -> jax.Array:
+        return drawn.astype(self.real) if jnp.issubdtype(drawn.dtype, jnp.floating) else drawn
 
 
 class CallsToDraws(ast.NodeTransformer):

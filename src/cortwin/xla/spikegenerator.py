@@ -42,8 +42,8 @@ def spike_generator(group: SpikeGeneratorGroup, compilation: Compilation) -> Ope
     def step(values: Values) -> dict[str, Any]:
         now = values[timestep] % period if period else values[timestep]
         found = jnp.clip(jnp.searchsorted(jnp.asarray(steps), now), 0, len(steps) - 1)
-        hit = (jnp.asarray(steps)[found] == now).astype(jnp.float64)
-        return {spikes: jnp.zeros(n_neurons + 1).at[jnp.asarray(table)[found]].set(hit)[:-1]}
+        hit = (jnp.asarray(steps)[found] == now).astype(compilation.real)
+        return {spikes: jnp.zeros(n_neurons + 1, compilation.real).at[jnp.asarray(table)[found]].set(hit)[:-1]}
 
     none = {spikes: np.zeros(n_neurons)}
     if not len(steps):

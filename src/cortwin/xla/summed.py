@@ -29,6 +29,6 @@ def summed_variable(updater: SummedVariableUpdater, compilation: Compilation) ->
     total = SynapticSum(updater.name, block, definitions["_synaptic_var"], connectivity_of(synapses), onto)
 
     def step(values: Values) -> dict[str, Any]:
-        return {target: as_stored(total(values), updater.target_var)}
+        return {target: as_stored(total(values), updater.target_var, block.real)}
 
     return Operation(updater.name, updater.clock, writes=frozenset({target}), step=step, invariants=total.invariants)

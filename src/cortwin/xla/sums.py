@@ -18,6 +18,7 @@ import numpy as np
 from cortwin.xla.connectivity import POST, PRE, Connectivity
 from cortwin.xla.environment import ELEMENT, SHARED, Block, Execution, Line
 from cortwin.xla.expressions import factors, names_in, substitute, terms
+from cortwin.xla.precision import alike
 from cortwin.xla.registry import Values
 
 _SIDE_OF_INDEX = {"_presynaptic_idx": PRE, "_postsynaptic_idx": POST, SHARED: "shared", ELEMENT: "synapse"}
@@ -123,7 +124,7 @@ class SynapticSum:
 
     def _matrix(self, term: Term, values: Values, extra: dict[str, Any]) -> jax.Array:
         run = Execution(self.block, values, extra=extra)
-        return self.connectivity.matrix(_product(run, term.factors.get("synapse", [])))
+        return self.connectivity.matrix(jnp.asarray(_product(run, term.factors.get("synapse", [])), self.block.real))
 
     def __call__(self, values: Values, extra: dict[str, Any] | None = None) -> jax.Array:
         """Return the sums of all neurons of the side.
@@ -134,7 +135,7 @@ class SynapticSum:
         extra : values of the names in `sides`: of all neurons of their side, or of all synapses
         """
         extra = extra or {}
-        total = jnp.zeros(self.connectivity.sizes[self.onto])
+        total = jnp.zeros(self.connectivity.sizes[self.onto], self.block.real)
         for position, term in enumerate(self.terms):
             matrix = values.get(self._key(position))
             if matrix is None and self._as_matrix(term, fixed=False):
@@ -160,7 +161,7 @@ class SynapticSum:
             product[side] = _product(run, term.factors.get(side, []))
         shared = _product(Execution(self.block, values), term.factors.get("shared", []))
         n_across = matrix.shape[0 if across == PRE else 1]
-        weights = jnp.broadcast_to(jnp.asarray(product[across], jnp.float64), (n_across,))
+        weights = jnp.broadcast_to(jnp.asarray(product[across], self.block.real), (n_across,))
         sums = (weights @ matrix if across == PRE else matrix @ weights) * product[self.onto] * shared
         return self.connectivity.to_neurons(sums, self.onto)
 
@@ -177,6 +178,7 @@ def _product(run: Execution, parts: list[tuple[ast.expr, bool]]) -> Any:
     result: Any = 1.0
     for node, inverse in parts:
         value = run.value(node)
+        result, value = alike([result, value])
         result = result / value if inverse else result * value
     return result
 

@@ -73,7 +73,7 @@ def spike(derivative: Derivative, above: jax.Array, distance: jax.Array) -> jax.
     The comparison itself is handed over, not the sign of the distance: a difference may round (or flush) to zero
     where the comparison is still true.
     """
-    return jnp.asarray(above, jnp.float64)
+    return jnp.asarray(above, distance.dtype)
 
 
 @spike.defjvp

@@ -147,7 +147,7 @@ def _add(block: Block, name: str, change: jax.Array, values: Values, changed: di
     """Add to a variable of the neurons, where its condition (``unless refractory``) allows it."""
     key = block.key(name)
     old = changed.get(key, values[key])
-    new = as_stored(old + change, block.variables[name])
+    new = as_stored(old + change, block.variables[name], block.real)
     if name in block.conditions:
         condition = block.key(block.conditions[name])
         new = jnp.where(values[condition], new, old)

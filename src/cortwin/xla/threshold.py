@@ -22,27 +22,28 @@ class SpikeEvaluator(Evaluator):
     """Conditions as floats 0 and 1: an inequality is a spike of the difference of its sides, `and` is a product."""
 
     derivative: Derivative
+    real: np.dtype
 
     def compare(self, op: ast.cmpop, left: Any, right: Any) -> Any:
         above = super().compare(op, left, right)
         match op:
             case ast.Gt() | ast.GtE():
-                return spike(self.derivative, above, jnp.asarray(left - right, jnp.float64))
+                return spike(self.derivative, above, jnp.asarray(left - right, self.real))
             case ast.Lt() | ast.LtE():
-                return spike(self.derivative, above, jnp.asarray(right - left, jnp.float64))
-        return jnp.asarray(above, jnp.float64)
+                return spike(self.derivative, above, jnp.asarray(right - left, self.real))
+        return jnp.asarray(above, self.real)
 
     def every(self, values: list[Any]) -> Any:
-        result = jnp.asarray(values[0], jnp.float64)
+        result = jnp.asarray(values[0], self.real)
         for value in values[1:]:
-            result = result * jnp.asarray(value, jnp.float64)
+            result = result * jnp.asarray(value, self.real)
         return result
 
     def some(self, values: list[Any]) -> Any:
         return self.negate(self.every([self.negate(value) for value in values]))
 
     def negate(self, value: Any) -> Any:
-        return 1.0 - jnp.asarray(value, jnp.float64)
+        return 1.0 - jnp.asarray(value, self.real)
 
 
 @translates(Thresholder)
@@ -52,7 +53,8 @@ def thresholder(runner: Any, compilation: Compilation) -> Operation:
     group, clock = runner.group, runner.clock
     spikes = events_key(group, runner.event)
     n_neurons = len(group)
-    evaluator = type("SpikeEvaluator", (SpikeEvaluator,), {"derivative": staticmethod(compilation.surrogate)})
+    choices = {"derivative": staticmethod(compilation.surrogate), "real": compilation.real}
+    evaluator = type("SpikeEvaluator", (SpikeEvaluator,), choices)
     refractory = runner.template_kwds["_uses_refractory"]
     writes = {spikes}
     if refractory:
@@ -62,7 +64,7 @@ def thresholder(runner: Any, compilation: Compilation) -> Operation:
 
     def step(values: Values) -> dict[str, Any]:
         condition = Execution(block, values, evaluator=evaluator).run().local["_cond"]
-        now = jnp.broadcast_to(jnp.asarray(condition, jnp.float64), (n_neurons,))
+        now = jnp.broadcast_to(jnp.asarray(condition, block.real), (n_neurons,))
         if not refractory:
             return {spikes: now}
         return {

@@ -1,0 +1,112 @@
+"""The experiments on gradients of spiking networks, at sizes of a few neurons, and what they say where a peer lacks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from brian2 import ms
+
+from cortwin import speed
+from cortwin.errors import CortwinError
+from cortwin.experiment import Run, load_experiment
+from cortwin.parameters import resolve
+from cortwin.speed import environments
+
+
+def computed(name, *, module=None, **given):
+    """Run an experiment with some names of its module replaced: fewer kinds, fewer compilations."""
+    experiment = load_experiment(name)
+    for key, value in (module or {}).items():
+        setattr(experiment.module, key, value)
+    run = Run(show=False, quick=True, engine="numpy")
+    results = experiment.compute(run, resolve(experiment.declared, given, quick=True))
+    assert experiment.draw(results)
+    assert experiment.sections(results, [])
+    return results
+
+
+class Fixed(speed.Race):
+    """Contestants whose seconds are known: so many for a step of each, times their threads."""
+
+    def __init__(self, field):
+        super().__init__([])
+        self.field = field
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def measure(self, case, repetitions, contestants=None):
+        each = {"ours": 4e-3 if case["gradient"] else 2e-3, "norse": 12e-3, "cpp": 1e-3}
+        there = [one for one in self.field if one.name in contestants]
+        return {(one.name, one.threads): [{"seconds": each[one.name] * one.threads}] * repetitions for one in there}
+
+
+@pytest.mark.parametrize("engine", ["numpy", "cpp"])
+def test_gradient_speed_compares_medians_and_names_what_is_not_installed(engine, monkeypatch, tmp_path):
+    experiment = load_experiment("gradient_speed")
+    monkeypatch.setattr(experiment.module, "interpreters", lambda folder, names: {"norse": str(tmp_path / "python")})
+    monkeypatch.setattr(experiment.module, "version", lambda python, package: "1.0")
+    monkeypatch.setattr(experiment.module.Race, "running", Fixed)
+    run = Run(show=False, quick=True, engine=engine)
+    results = experiment.compute(run, resolve(experiment.declared, {"threads": 2}, quick=True))
+    assert results.metrics["speed.gradient.norse"] == pytest.approx(3)
+    assert results.metrics["gradient.over_forward"] == pytest.approx(2)
+    assert results.metrics["gradient.milliseconds"] == pytest.approx(2)
+    assert results.metrics["speed.gradient.snntorch"] is None
+    assert results.reasons["speed.gradient.snntorch"] == "snnTorch is not installed: see 'Benchmarks' in the README"
+    if engine == "cpp":
+        assert results.metrics["speed.forward.cpp"] == pytest.approx(0.5)
+    else:
+        assert results.reasons["speed.forward.cpp"] == "the engine is not C++"
+    assert {row["threads"] for row in results.tables["times"]} == {1}
+    assert {"package": "Norse", "version": "1.0"} in results.tables["versions"]
+    assert experiment.draw(results)
+
+
+def test_everybody_who_is_raced_with_has_a_script():
+    module = load_experiment("gradient_speed").module
+    everybody = dict.fromkeys(environments.TRAINED, "python")
+    field = [*module._contestants(everybody, 1), *module._contestants({}, 1, "cpp")]
+    assert all(one.script.is_file() for one in field)
+    assert {one.name for one in field} == set(module.NAMES)
+
+
+def test_gradients_through_spikes_begin_at_one_and_explode_around_the_reset():
+    few = {"SURROGATES": ("fast_sigmoid", "straight_through")}
+    results = computed("gradient_through_spikes", module=few, units=8, steps=25, trials=2)
+    rows = {(row["surrogate"], row["reset"]): row for row in results.tables["surrogates"]}
+    assert len(rows) == 4
+    for name, norms in results.weights.items():
+        np.testing.assert_allclose(np.asarray(norms)[:, 0], 1, rtol=1e-12, err_msg=name)
+    # A constant derivative is felt however far the threshold is; the reset takes away what a spike adds.
+    through, around = (rows["straight_through", reset]["last"] for reset in ("through", "around"))
+    assert around > 2 * through
+    assert rows["fast_sigmoid", "through"]["cosine.last"] == pytest.approx(1)
+
+
+def test_spikes_are_trained_on_every_task():
+    sizes = {"units": 10, "updates": 2, "trials": 8, "tests": 1}
+    results = computed("train_spikes", tasks=("xor",), **sizes)
+    (row,) = results.tables["tasks"]
+    assert row["different"] == 0
+    assert row["error"] == row["error_cpp"] > 0
+    with pytest.raises(CortwinError, match="tasks"):
+        computed("train_spikes", tasks=("chess",), **sizes)
+
+
+def test_parameters_of_neurons_are_found_again():
+    fits = {
+        "HH, potential": ("hodgkin_huxley", False, ("gradient", "simplex")),
+        "AdEx, spike times": ("adex", True, ("adam",)),
+    }
+    results = computed("fit_neuron", module={"FITS": fits}, seeds=1, duration=20 * ms, evaluations=15)
+    rows = {(row["fit"], row["method"]): row for row in results.tables["fits"]}
+    assert set(rows) == {(fit, method) for fit, (_, _, methods) in fits.items() for method in methods}
+    # Noise of 0.5 mV on 400 samples of a spike of 100 mV.
+    assert rows["HH, potential", "gradient"]["error"] < 0.1
+    assert rows["HH, potential", "gradient"]["loss"] < 0.5
+    assert results.metrics["fit_neuron.brian2modelfitting"] is None
+    assert results.reasons["fit_neuron.brian2modelfitting"]
