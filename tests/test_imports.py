@@ -173,7 +173,11 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("file", "line", "complaint"),
     [
         ("src/cortwin/model.py", "from cortwin.builder import Layout", "model imports builder"),
-        ("src/cortwin/builder.py", "def late():\n    from cortwin import simulation", "builder imports simulation"),
+        (
+            "src/cortwin/builder/objects.py",
+            "def late():\n    from cortwin import simulation",
+            "builder imports simulation",
+        ),
         ("src/cortwin/cpp/cache.py", "from ..xla import compile", "cpp imports xla"),
         ("src/cortwin/cpp/cache.py", "from .. import simulation", "cpp imports simulation"),
         ("src/cortwin/cpp/cache.py", "import cortwin.simulation", "cpp imports simulation"),

@@ -120,7 +120,7 @@ def _engine() -> str:
             *here.rglob("*.cpp"),
             *here.rglob("*.h"),
             here.parent / "blocks.py",
-            here.parent / "builder.py",
+            *here.parent.glob("builder/*.py"),
             here.parent / "drives.py",
             *here.parent.glob("connectivity/*.py"),
         ]
