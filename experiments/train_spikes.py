@@ -26,6 +26,7 @@ from cortwin.tasks import FlipFlopTask, ReachTask, Trials, delayed_xor
 from cortwin.training import Options
 
 DT, TAU_S, TAU_O = 5e-3, 50e-3, 50e-3  # s; currents as slow as NMDA's carry a memory over several spikes
+START = {"recurrent": 0.5, "output": 0.1, "bias": 0.6}  # 5 to 20 Hz
 TASKS = ("reach", "xor", "flipflop")
 
 
@@ -37,7 +38,7 @@ def compute(
     updates: Annotated[int, Parameter("updates of the weights", quick=60, minimum=1)] = 800,
     trials: Annotated[int, Parameter("training trials", quick=32, minimum=8)] = 256,
     tests: Annotated[int, Parameter("test trials in both compilers", quick=2, minimum=1)] = 8,
-    learning_rate: Annotated[float, Parameter("of Adam, falling along a cosine", above=0)] = 5e-3,
+    learning_rate: Annotated[float, Parameter("of Adam, falling along a cosine", above=0)] = 3e-3,
     twin: Annotated[bool, Parameter("train a rate network too, for its twin", quick=False)] = True,
 ) -> Results:
     """Train on each task, and hold XLA against C++."""
@@ -48,7 +49,7 @@ def compute(
         sizes = RecurrentLIF(
             lessons.inputs.sizes["input"], units, lessons.target.sizes["output"], DT, tau_s=TAU_S, tau_o=TAU_O
         )
-        start = sizes.initial(run.generator(f"weights of {name}"))
+        start = sizes.initial(run.generator(f"weights of {name}"), **START)
         options = Descent(updates, min(32, trials), learning_rate)
         with run.timed("training"), run.progress(f"training on {name}", updates) as bar:
             batches = run.generator(f"batches of {name}")
