@@ -38,7 +38,7 @@ def compute(
     updates: Annotated[int, Parameter("updates of the weights", quick=120, minimum=1)] = 400,
     trials: Annotated[int, Parameter("training trials", quick=64, minimum=8)] = 256,
     tests: Annotated[int, Parameter("test trials in both compilers", quick=4, minimum=1)] = 16,
-    learning_rate: Annotated[float, Parameter("of Adam, falling along a cosine", above=0)] = 3e-3,
+    learning_rate: Annotated[float, Parameter("of Adam, falling along a cosine", quick=3e-3, above=0)] = 1e-3,
     twin: Annotated[bool, Parameter("train a rate network too, for its twin", quick=False)] = True,
 ) -> Results:
     """Train on each task, and hold XLA against C++."""

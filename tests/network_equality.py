@@ -156,7 +156,7 @@ class InFewUnits(CPPStandaloneDevice):
 
     def generate_makefile(self, writer: Any, compiler: str, compiler_flags: str, linker_flags: str, **_: Any) -> None:
         """Write a makefile for the units instead of one for 300 files."""
-        extra = units.combine(Path(self.project_dir), writer, {})
+        extra = units.combine(Path(str(self.project_dir)), writer, {})
         writer.write("makefile", units.makefile(writer.source_files, compiler_flags, linker_flags, extra))
 
 
