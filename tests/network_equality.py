@@ -154,9 +154,9 @@ def row_of(objects: int, found: Mapping[str, np.ndarray], expected: Mapping[str,
 class InFewUnits(CPPStandaloneDevice):
     """Brian2's own device, whose files are put together before they are compiled: headers are read twice."""
 
-    def generate_makefile(self, writer: Any, compiler: str, compiler_flags: str, linker_flags: str, *_: Any) -> None:
+    def generate_makefile(self, writer: Any, compiler: str, compiler_flags: str, linker_flags: str, **_: Any) -> None:
         """Write a makefile for the units instead of one for 300 files."""
-        extra = units.combine(Path(self.project_dir), writer, {})
+        extra = units.combine(Path(str(self.project_dir)), writer, {})
         writer.write("makefile", units.makefile(writer.source_files, compiler_flags, linker_flags, extra))
 
 

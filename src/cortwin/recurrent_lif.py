@@ -51,8 +51,22 @@ class RecurrentLIF:
         if self.tau_m == self.tau_s:
             raise CortwinError(f"RecurrentLIF.tau_s must differ from tau_m, got {self.tau_s:g} s for both")
 
-    def initial(self, generator: np.random.Generator, gain: float = 1.0) -> dict[str, NDArray]:
+    def initial(
+        self,
+        generator: np.random.Generator,
+        gain: float = 1.0,
+        *,
+        recurrent: float | None = None,
+        output: float = 1.0,
+        bias: float = 0.5,
+    ) -> dict[str, NDArray]:
         """Draw weights: Gaussian, of variance gain^2 / sources; for a current of time constant tau_s per spike.
+
+        Parameters
+        ----------
+        gain : of the inputs
+        recurrent, output : gains of the recurrent weights (`gain` when None) and of those to the output
+        bias : of every neuron, in units of the threshold
 
         Returns
         -------
@@ -64,9 +78,9 @@ class RecurrentLIF:
 
         return {
             "w_in.w": drawn(self.inputs, self.units, gain),
-            "w_rec.w": drawn(self.units, self.units, gain),
-            "w_out.w": drawn(self.units, self.outputs, 1.0),
-            "neurons.b": np.full(self.units, 0.5),
+            "w_rec.w": drawn(self.units, self.units, gain if recurrent is None else recurrent),
+            "w_out.w": drawn(self.units, self.outputs, output),
+            "neurons.b": np.full(self.units, bias),
         }
 
     def network(self, inputs: NDArray, parameters: dict[str, Any]) -> Network:

@@ -118,7 +118,7 @@ def _help_for(context: typer.Context, experiment: Experiment) -> None:
 def _rules(one: Any) -> str:
     rule, parts = one.parameter, []
     if rule.choices:
-        parts.append("one of " + ", ".join(one.display(choice) for choice in rule.choices))
+        parts.append("one of " + ", ".join(one.display((choice,) if one.many else choice) for choice in rule.choices))
     for word, bound in (("above", rule.above), ("at least", rule.minimum), ("at most", rule.maximum)):
         if bound is not None:
             parts.append(f"{word} {one.display_bound(bound)}")
