@@ -42,8 +42,8 @@ class Descent:
     Attributes
     ----------
     updates, batch : number of updates, trials of each
-    learning_rate : of Adam, falling along a cosine. A step may move all weights of a neuron by so much in one direction:
-        what is right for 50 neurons is too much for 150
+    learning_rate : of Adam, falling along a cosine. A step may move all weights of a neuron in one direction:
+        what is right for 48 neurons is too much for 128
     surrogate, scale : as of `cortwin.differentiate`
     rate : Hz above which a neuron is penalised
     penalty : strength c of the penalty
