@@ -21,7 +21,7 @@ from cortwin.cpp import compiler
 from cortwin.errors import CortwinError
 from cortwin.experiment import Drawing, Parameter, Results, Run, Section, Table, run_script
 from cortwin.speed import Contestant, Race
-from cortwin.speed.environments import PACKAGES, interpreters, version
+from cortwin.speed.environments import PACKAGES, interpreter, version
 
 SCRIPTS = Path(__file__).parent / "contestants"
 NAMES = {
@@ -57,7 +57,7 @@ class Work:
     quick: Mapping[str, Any]
 
 
-BRUNEL = {"n_e": 10_000, "n_i": 2_500, "c_e": 1000, "c_i": 250, "g": 5.0, "eta": 2.0, "J": 0.1, "seconds": 1.0}
+BRUNEL = {"n_e": 10_000, "n_i": 2_500, "c_e": 1000, "c_i": 250, "g": 5.0, "eta": 2.0, "J": 0.1, "seconds": 0.4}
 SMALL_BRUNEL = {"n_e": 800, "n_i": 200, "c_e": 80, "c_i": 20, "J": 1.25, "seconds": 0.2}
 # 20 Hz
 LIF = {"units": 500, "trials": 64, "inputs": 2, "jump": 0.5, "background": (0.9, 1.1), "noise": 0.3, "seconds": 1.0}
@@ -81,7 +81,7 @@ WORKS = {
         {"units": 50, "trials": 4, "seconds": 0.2},
     ),
     "brunel": Work(
-        "Brunel (2000), 12,500 neurons, (5, 2), 1 s", "brunel",
+        "Brunel (2000), 12,500 neurons, (5, 2), 0.4 s", "brunel",
         {"limit": 1 / 2, "stock": 5, "sorted": 2.5, "nest": 3}, BRUNEL, SMALL_BRUNEL,
     ),
     "cuba": Work(
@@ -127,7 +127,7 @@ def compute(
 ) -> Results:
     """Let them take turns; then grow the networks."""
     run.record("compiler", compiler.find().describe("release"))
-    environments = interpreters(peers, PACKAGES)
+    environments = _environments(peers)
     metrics: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
@@ -185,6 +185,17 @@ def compute(
         notes={"repetitions": repetitions, "absent": [NAMES[p] for p in PACKAGES if p not in environments],
                "missed": missed, "quick": run.quick},
     )  # fmt: skip
+
+
+def _environments(peers: str) -> dict[str, str]:
+    """Return the interpreter of each peer that is installed."""
+    if not peers:
+        return {}
+    folder = Path(peers).expanduser()
+    if not folder.is_dir():
+        raise CortwinError(f"peers is '{peers}', which is no folder")
+    found = {peer: interpreter(folder, peer) for peer in PACKAGES}
+    return {peer: str(python) for peer, python in found.items() if python is not None}
 
 
 def _peers(work: Work) -> list[str]:

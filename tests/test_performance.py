@@ -60,8 +60,8 @@ def test_a_ratio_is_of_medians_at_a_peers_best_number_of_threads(performance, mo
         ("ours", 1): 1.0, ("limit", 1): 0.6, ("stock", 1): 6.0, ("stock", 2): 7.0, ("sorted", 1): 3.0,
         ("sorted", 2): 2.0, ("nest", 1): 9.0, ("nest", 2): 4.0,
     }  # fmt: skip
-    there = {"nest": str(tmp_path / "python")}
-    monkeypatch.setattr(performance.module, "interpreters", lambda peers, names: there)
+    there = {"nest": tmp_path / "python"}
+    monkeypatch.setattr(performance.module, "interpreter", lambda folder, peer: there.get(peer))
     monkeypatch.setattr(performance.module, "version", lambda python, package: "3.10")
     results = computed(
         performance, seconds, monkeypatch, works=("brunel",), threads=2, repetitions=3, peers=str(tmp_path)

@@ -97,7 +97,7 @@ def test_perturbed_twins_react_alike(capsys):
 
 
 def test_every_script_is_one_of_these():
-    assert len(SCRIPTS) == 6
+    assert len(SCRIPTS) == 7
 
 
 def test_the_equations_are_those_of_the_page():

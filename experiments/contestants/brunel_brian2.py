@@ -23,6 +23,8 @@ from brian2 import (
     set_device,
 )
 
+WARM_UP = False
+
 
 def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Build the network; ``case["sorted"]`` lists its synapses by source."""
@@ -44,6 +46,7 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
         method="exact",
         namespace={"tau_m": tau_m, "theta": theta},
     )
+    neurons.v = "10*mV + rand()*10*mV"
     excitatory, inhibitory = neurons[:n_e], neurons[n_e:]
     drive = PoissonInput(neurons, "v", c_e, nu_ext, J)
     generator = np.random.default_rng(1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from cortwin.speed.loops import compile_loop, run_loop
 
+WARM_UP = False
 SOURCE = Path(__file__).with_name("brunel_limit.cpp")
 
 

@@ -16,10 +16,11 @@ def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     nest.set(resolution=0.1, local_num_threads=int(os.environ["OMP_NUM_THREADS"]), rng_seed=1, print_time=False)
     n_e, n_i, c_e, c_i = (case[name] for name in ("n_e", "n_i", "c_e", "c_i"))
     J, g = case["J"], case["g"]
-    neuron = {"C_m": 1.0, "tau_m": 20.0, "t_ref": 2.0, "E_L": 0.0, "V_reset": 10.0, "V_m": 0.0, "V_th": 20.0}
+    neuron = {"C_m": 1.0, "tau_m": 20.0, "t_ref": 2.0, "E_L": 0.0, "V_reset": 10.0, "V_th": 20.0}
     nest.SetDefaults("iaf_psc_delta", neuron)
     excitatory, inhibitory = nest.Create("iaf_psc_delta", n_e), nest.Create("iaf_psc_delta", n_i)
     neurons = excitatory + inhibitory
+    neurons.V_m = nest.random.uniform(10.0, 20.0)
     # threshold / (J tau_m) spikes a second bring a neuron just to its threshold
     noise = nest.Create("poisson_generator", params={"rate": 1e3 * case["eta"] * 20.0 / (J * 20.0)})
     recorder = nest.Create("spike_recorder")

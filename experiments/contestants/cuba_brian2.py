@@ -27,6 +27,8 @@ dge/dt = -ge/taue : volt
 dgi/dt = -gi/taui : volt
 """
 
+WARM_UP = False
+
 
 def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Build the network; each call runs it from its beginning."""

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from brian2 import Network, NeuronGroup, Synapses, defaultclock, device, ms, prefs, set_device
 
+WARM_UP = False
+
 
 def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Build the network; each call runs it from its beginning."""

@@ -24,6 +24,8 @@ from brian2 import (
     set_device,
 )
 
+WARM_UP = False
+
 
 def prepare(case: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Build the program; each call simulates every trial."""

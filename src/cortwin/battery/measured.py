@@ -93,7 +93,7 @@ def check_between_writings(subject: Subject) -> Found | Missing:
     return Found(text, subject.gradients.between_writings, BETWEEN_WRITINGS)
 
 
-def check_range(subject: Subject) -> Found:
+def check_range(subject: Subject) -> Found | Missing:
     """No state of textbook or rate text blows up in a long trial; one that does is refused where it happens."""
     made, inputs = subject.model, subject.noise("input", LONG)
     found: list[xr.Dataset] = []
@@ -105,6 +105,8 @@ def check_range(subject: Subject) -> Found:
     elif not made.ensembles:
         options: dict[str, Any] = {"dt": subject.dt_spiking, "engine": "numpy", "batch": 2}
         found.append(simulate(made, "spiking", values, inputs, **options).activity)
+    if not any(found):
+        return Missing("no state of it is recorded")
     largest = max(float(np.abs(one[name]).max()) for one in found for name in one)
     return Found(f"largest number of any writing in {LONG} steps", largest, LARGEST)
 
