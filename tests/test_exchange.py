@@ -346,7 +346,7 @@ OWN = page_module("elman").initial(np.random.default_rng(0), 2, 4, 1)._asdict()
             {"b": np.array([None] * 4)},
             "b must be an array of numbers, it holds pickled Python objects, which are never",
         ),
-        ({"cell": "elmann"}, "there is no page 'elmann'; there are attention, elman"),
+        ({"cell": "elmann"}, "there is no page 'elmann'; there are attention, brunel, cuba, elman"),
         ({"cell": 3}, "cell must be a text"),
         ({"cell": None}, "there is no entry cell, and neither PyTorch's weight_hh_l0 nor Keras's recurrent_kernel"),
         ({"activation": "elu"}, "elman: activation is 'elu', expected one of tanh, logistic, relu"),
