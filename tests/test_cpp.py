@@ -156,7 +156,7 @@ def test_a_disk_that_fills_while_building_is_named(monkeypatch, tmp_path):
     """The limit on the size of files meets the compiler; the folder of the build goes with it."""
     monkeypatch.setenv("CORTWIN_CACHE", str(tmp_path))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    monkeypatch.setattr(program, "_compile", limited(program._compile))
+    monkeypatch.setattr(program, "compile_program", limited(program.compile_program))
     with pytest.raises(CortwinError, match=r"the C\+\+ compiler g\+\+ failed: .*"):
         cpp.build(elman.model(), "rate", LAYOUT)
     assert resource.getrlimit(resource.RLIMIT_FSIZE) == before
