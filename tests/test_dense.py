@@ -309,7 +309,7 @@ def on_our_device(tmp_path: Path, *, fast: bool):
 @pytest.mark.cpp
 def test_a_brian2_network_without_us_is_the_same_to_the_bit(tmp_path):
     # Brian2's own flags let the compiler take sums in another order, and those of "release" where to fuse a*b+c.
-    with program._flags("strict"):
+    with program.profile_flags("strict"):
         found, notes = on_our_device(tmp_path / "ours", fast=True)
         expected, _ = on_our_device(tmp_path / "stock", fast=False)
     for name, array in found.items():
