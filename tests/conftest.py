@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import jax
 import matplotlib
@@ -18,7 +19,16 @@ prefs.logging.file_log = False
 
 
 @pytest.fixture
-def cortwin(monkeypatch, tmp_path, capsys):
+def signal_handlers():
+    """Put the handlers back: a command that was interrupted ignores further signals until its process is over."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def cortwin(monkeypatch, tmp_path, capsys, signal_handlers):
     """Call the command in this process, in an empty folder: words -> (status, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
     for variable in (*cli.THREAD_VARIABLES, "MPLBACKEND"):

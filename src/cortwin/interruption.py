@@ -42,7 +42,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Guard:
-    """Turns signals into `Interrupted` while it is entered.
+    """Turns signals into `Interrupted` while it is entered; once one was raised, further ones are ignored for good.
 
     Attributes
     ----------
@@ -76,7 +76,9 @@ class Guard:
         self._done.set()
         signal.set_wakeup_fd(self._old_wakeup)
         for number, handler in self._old_handlers.items():
-            signal.signal(number, handler)
+            # An impatient second Ctrl+C must not change the exit status while the interpreter shuts down, when a handler
+            # in Python counts no longer.
+            signal.signal(number, signal.SIG_IGN if self._raised else handler)
         os.close(self._write_end)  # the watching thread reads the end and closes its own
         self._watcher.join(timeout=1)
 
