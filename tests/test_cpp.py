@@ -324,9 +324,11 @@ def test_a_blow_up_that_a_reset_hides_is_counted(spiking):
     jumps = np.zeros((2, 5, 5))  # (trial, source, target)
     jumps[:, :4, 4] = 9e99
     wild = {**data, "recurrence.w": jumps.ravel(), "cortex.v": np.tile([2.0, 2.0, 2.0, 2.0, 0.0], 2)}
-    with pytest.raises(
-        RunFailed, match=r"cortex: the states of 2 of 10 neurons were not finite or beyond .* in 2 steps"
-    ):
+    words = r"cortex: the states of 2 of 10 neurons were not finite or beyond .* their resets hid it"
+    with pytest.raises(RunFailed, match=words):
+        cpp.run(program, wild)
+    wild["recurrence.w"] = -wild["recurrence.w"]  # not reset, since it is inhibited
+    with pytest.raises(RunFailed, match=r"2 of 10 numbers of cortex\.v are not finite"):
         cpp.run(program, wild)
 
 

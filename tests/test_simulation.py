@@ -295,9 +295,20 @@ def test_a_blow_up_that_a_reset_hides_is_no_result(engine):
     jumps = np.zeros((5, 5))  # (target, source)
     jumps[4, :4] = 9e99
     wild = values | {"W_rec": jumps, "v0": np.array([2.0, 2.0, 2.0, 2.0, 0.0])}
-    with pytest.raises(
-        RunFailed, match=r"cortex: the states of 1 of 5 neurons were not finite or beyond .* in 1 steps"
-    ):
+    words = r"cortex: the states of 1 of 5 neurons were not finite or beyond .* their resets hid it"
+    with pytest.raises(RunFailed, match=words):
+        simulate(model, "spiking", wild, INPUTS[:1], engine=engine, dt=1e-4, spikes=True, batch=1)
+
+
+@pytest.mark.parametrize("engine", ["xla", "numpy"])
+def test_a_blow_up_of_a_silent_neuron_is_no_result(engine):
+    """A neuron that is inhibited beyond the bound is not reset; nothing but spikes is recorded."""
+    model = lif.model()
+    values = lif.initial(np.random.default_rng(0), 2, 5)._asdict()
+    jumps = np.zeros((5, 5))  # (target, source)
+    jumps[4, :4] = -9e99
+    wild = values | {"W_rec": jumps, "v0": np.array([2.0, 2.0, 2.0, 2.0, 0.0])}
+    with pytest.raises(RunFailed, match=r"^1 of 5 numbers of cortex\.v are not finite or beyond 1e\+100"):
         simulate(model, "spiking", wild, INPUTS[:1], engine=engine, dt=1e-4, spikes=True, batch=1)
 
 

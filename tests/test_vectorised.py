@@ -27,13 +27,13 @@ LAYOUT = Layout(
 # Nothing runs, so that the report is the same on every machine that compiles for AVX2.
 AVX2 = "x86-64-v3"
 PAGES = {
-    "lif": {"cortex_stateupdater": AVX2, "cortex_blow_ups": AVX2, "cortex_spike_thresholder": AVX2},
+    "lif": {"cortex_stateupdater": AVX2, "cortex_spike_thresholder": AVX2},
     "brunel": {
         "excitatory_stateupdater": AVX2,
-        "excitatory_blow_ups": AVX2,
         "excitatory_spike_thresholder": AVX2,
+        "background_excitatory": AVX2,
     },
-    "cuba": {"excitatory_stateupdater": AVX2, "excitatory_blow_ups": AVX2, "excitatory_spike_thresholder": AVX2},
+    "cuba": {"excitatory_stateupdater": AVX2, "excitatory_spike_thresholder": AVX2},
 }
 LOOP = "for (int _idx = _first; _idx < _last; _idx++)"
 

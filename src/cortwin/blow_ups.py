@@ -9,7 +9,7 @@ from cortwin.errors import RunFailed
 
 # In SI units no state of a network is larger; what is, has blown up, finite or not.
 LARGEST = 1e100
-# What `cortwin.builder` adds to a population with a reset: how often a state of each neuron had left the range.
+# What `cortwin.builder` adds to a population with a reset: how often a reset of each neuron found a state out of range.
 COUNTER = "blow_ups"
 CAUSES = "is dt too large or a weight too strong?"
 
@@ -38,15 +38,15 @@ def require_none(population: str, counts: NDArray) -> None:
     Parameters
     ----------
     population : name of the population
-    counts : steps in which a state of each neuron was out of range
+    counts : states of each neuron that were out of range, over all its resets
 
     Raises
     ------
     RunFailed
-        Saying how many neurons did, and in how many steps.
+        Saying how many neurons had such states.
     """
     if bad := np.count_nonzero(counts):
         raise RunFailed(
-            f"{population}: the states of {bad} of {counts.size} neurons were not finite or beyond {LARGEST:g} in "
-            f"{counts.sum()} steps, and the reset hid it: {CAUSES}"
+            f"{population}: the states of {bad} of {counts.size} neurons were not finite or beyond {LARGEST:g}, and "
+            f"their resets hid it: {CAUSES}"
         )

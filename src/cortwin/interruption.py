@@ -76,8 +76,8 @@ class Guard:
         self._done.set()
         signal.set_wakeup_fd(self._old_wakeup)
         for number, handler in self._old_handlers.items():
-            # An impatient second Ctrl+C must not change the exit status while the interpreter shuts down, when a handler
-            # in Python counts no longer.
+            # A second Ctrl+C must not change the exit status while the interpreter shuts down, when a handler in Python
+            # counts no longer.
             signal.signal(number, signal.SIG_IGN if self._raised else handler)
         os.close(self._write_end)  # the watching thread reads the end and closes its own
         self._watcher.join(timeout=1)

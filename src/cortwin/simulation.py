@@ -19,6 +19,7 @@ import brian2
 import jax
 import numpy as np
 import xarray as xr
+from brian2.core.variables import ArrayVariable
 from numpy.typing import NDArray
 
 from cortwin import cpp, resources, xla
@@ -252,7 +253,9 @@ def _through_xla(model: Model, writing: str, layout: Layout, data: dict[str, NDA
             monitor, raster = name.removesuffix(".raster"), np.asarray(found[name]) > 0
             trial, step, unit = np.nonzero(raster)
             results[f"{monitor}.i"], results[f"{monitor}.t"] = trial * raster.shape[2] + unit, step * layout.dt
-    _check(results, {name.partition(".")[0]: values for name, values in found.items() if name.endswith(f".{COUNTER}")})
+    counters = {name.partition(".")[0]: values for name, values in found.items() if name.endswith(f".{COUNTER}")}
+    ends = {name: np.asarray(values) for name, values in found.items() if name.partition(".")[0] in counters}
+    _check({name: values for name, values in ends.items() if values.dtype.kind == "f"} | results, counters)
     return results
 
 
@@ -272,12 +275,18 @@ def _interpret(model: Model, writing: str, layout: Layout, data: dict[str, NDArr
             results[f"{part.name}.i"], results[f"{part.name}.t"] = np.asarray(part.i), np.asarray(part.t)
     groups = [part for part in network.objects if isinstance(part, brian2.NeuronGroup)]
     spiking = [group for group in groups if COUNTER in group.variables]
-    _check(results, {group.name: group.variables[COUNTER].get_value() for group in spiking})
+    ends = {
+        f"{group.name}.{name}": variable.get_value()
+        for group in spiking
+        for name, variable in group.variables.items()
+        if isinstance(variable, ArrayVariable) and np.dtype(variable.dtype).kind == "f"
+    }
+    _check(ends | results, {group.name: group.variables[COUNTER].get_value() for group in spiking})
     return results
 
 
 def _check(results: Mapping[str, NDArray], counters: Mapping[str, Any]) -> None:
-    """Refuse what left the range; the C++ program is checked by its launcher."""
+    """Refuse results and last states that left the range; the C++ program is checked by its launcher."""
     for name, values in results.items():
         require_in_range(name, values)
     for population, counts in counters.items():

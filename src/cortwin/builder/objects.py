@@ -47,8 +47,8 @@ def objects(
     brian2.Network with one object per population and pathway, named as in the page; a StateMonitor
     ``recorded_POPULATION`` for each recorded population, whose sample k is the state at the time k record_dt; and a
     SpikeMonitor for each population whose spikes count, named as in `spike_monitors`. A population with a reset counts
-    in ``blow_ups``, neuron by neuron, how often a state was not finite or beyond `LARGEST` before the reset could hide
-    it.
+    in ``blow_ups``, neuron by neuron, the states that its resets found not finite or beyond `LARGEST`, and would hide;
+    those of a neuron that is not reset are there at the end.
     """
     text = model.writing(writing)
     where = f"{model.name}, {writing} writing"
@@ -64,16 +64,14 @@ def objects(
             + (f"\n{COUNTER} : integer" if population.reset and counting else ""),
             method=population.method,
             threshold=population.threshold,
-            reset=population.reset,
+            # Before the reset puts a potential that blew up back to rest.
+            reset=f"{_counting(population)}\n{population.reset}" if population.reset and counting else population.reset,
             refractory=False if population.refractory is None else model.constants[population.refractory],  # type: ignore[arg-type]
             namespace=namespace,
             clock=clock,
             order=position * room,
             name=name,
         )
-        if population.reset and counting:
-            # Between the update and the threshold: the reset would put a potential that blew up back to rest.
-            groups[name].run_regularly(_counting(population), when="after_groups", name=f"{name}_{COUNTER}")
         for variable, target in population.linked.items():
             source, _, linked = target.partition(".")
             size, of = population.size, text.populations[source].size
@@ -176,7 +174,7 @@ def _lay_hands_on(groups: Mapping[str, brian2.NeuronGroup], model: Model, writin
 
 
 def _counting(population: Population) -> str:
-    """Return the statement that counts the states of a population that left the range in this step."""
+    """Return the statement that counts the states of a population that are out of range at its reset."""
     states = [item for item in definitions(population.equations, "") if item.kind == "differential"]
     # A comparison with NaN is false.
     return f"{COUNTER} += " + " + ".join(f"1 - int(abs({item.name}) < {LARGEST}*({item.unit}))" for item in states)

@@ -20,10 +20,12 @@ from brian2.utils.filetools import copy_directory
 from cortwin.blocks import marked
 from cortwin.cpp import functions, paths, randomness, units
 from cortwin.cpp.paths import dense
+from cortwin.cpp.paths.statements import written
 from cortwin.errors import CortwinError
 
 NAME = "cortwin"
 LIBRARY = Path(__file__).parent / "lib"  # our C++ headers
+BETWEEN_RUNS = ("group_variable_set", "group_variable_set_conditional")  # templates of values that a user gives
 
 
 class CortwinCodeObject(CPPStandaloneCodeObject):
@@ -80,6 +82,8 @@ class CortwinDevice(CPPStandaloneDevice):
     rows : pathway of a page by the name of each Synapses whose synapses lie in rows (``lib/rows.h``)
     connecting : the requests that connect each Synapses, by its name
     blocks : what paths found of the blocks that pathways of spikes go along, by the pathway's name
+    products : numbers of summed variables that are matrix products, with the variables of their weights and sums
+    written : variables that statements of some code object assign to within a run, sums over synapses left out
     units : further flags of each file that is compiled, by its name
     fast : whether paths are asked at all; else every template is Brian2's
     """
@@ -91,12 +95,15 @@ class CortwinDevice(CPPStandaloneDevice):
         self.rows: dict[str, Any] = {}
         self.connecting: dict[str, list[paths.Request]] = {}
         self.blocks: dict[str, Any] = {}
+        self.products: dict[int, tuple[Any, Any]] = {}
+        self.written: set[Any] = set()
         self.units: dict[str, tuple[str, ...]] = {}
         self.fast = True
         self._numbers: dict[str, int] = {}
         self.extra_link_args = [*self.extra_link_args, "-pthread"]
-        # The main program counts runs, and sets the seed.
-        self.headers = [*self.headers, '"cortwin/runs.h"', '"cortwin/stream.h"']
+        # The main program counts runs, sets the seed, and knows which products may stand.
+        own = ("latest_product", "runs", "stream")
+        self.headers = [*self.headers, *(f'"cortwin/{name}.h"' for name in own)]
 
     def seed(self, seed: int | None = None) -> None:
         """Set the seed of Brian2's random numbers and of ours, a random one for None."""
@@ -126,6 +133,7 @@ class CortwinDevice(CPPStandaloneDevice):
             network, lines = [queued for kind, queued in self.main_queue if kind == "run_network"][-1]
             place = next(n for n, line in enumerate(lines) if line.startswith(f"{network.name}.run("))
             lines[place : place + 1] = [
+                *self._unwritten(),
                 "cortwin::run_begun = std::chrono::steady_clock::now();",
                 lines[place],
                 "Network::_last_run_time = cortwin::seconds_of_run();",
@@ -138,6 +146,7 @@ class CortwinDevice(CPPStandaloneDevice):
         if not self.fast or debug or compiler == "msvc":
             super().generate_makefile(writer, compiler, compiler_flags, linker_flags, nb_threads, debug)
             return
+        writer.source_files.add(units.MEMORY)
         self.units = units.combine(
             Path(self.project_dir), writer, {note.code_object: note.flags for note in self.notes}
         )
@@ -174,6 +183,8 @@ class CortwinDevice(CPPStandaloneDevice):
         if choice is None:
             _require_no_block(owner, template_name, template_kwds or {}, reason)
             choice = paths.Choice(template_name)
+        if template_name not in ("summed_variable", *BETWEEN_RUNS):
+            self.written |= {variables[name] for name in written(abstract_code or "") if name in variables}
         headers = {"headers": [*(compiler_kwds or {}).get("headers", ()), *choice.headers]}
         made = super().code_object(
             owner,
@@ -194,6 +205,19 @@ class CortwinDevice(CPPStandaloneDevice):
     def number_of(self, name: str) -> int:
         """Return a number for a name, the same for the same name, to tell instances of a C++ template apart."""
         return self._numbers.setdefault(name, len(self._numbers))
+
+    def product(self, name: str, weights: Any, sums: Any) -> int:
+        """Note a summed variable that is a product of some Synapses, and return its number."""
+        number = self.number_of(f"{name}.{sums.name}")
+        self.products[number] = (weights, sums)
+        return number
+
+    def _unwritten(self) -> list[str]:
+        """Return lines that say of each product whether its weights or sums are written in any other way."""
+        return [
+            f"cortwin::unwritten<{number}>() = {str(self.written.isdisjoint(variables)).lower()};"
+            for number, variables in self.products.items()
+        ]
 
     def is_set(self, variable: Any) -> bool:
         """Tell whether something may have written to an array so far, other than zeros when it was made."""

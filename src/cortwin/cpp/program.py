@@ -129,8 +129,9 @@ def _generate(
         return _describe(device, network, given, model, writing, layout, shared) | {
             "shared": list(shared),
             "compiler": compiler.find().describe(profile),
-            "code_objects": [asdict(note) for note in device.notes],
-            "units": device.units,
+            # As JSON gives them back when the program is found in the cache.
+            "code_objects": [{**asdict(note), "flags": list(note.flags)} for note in device.notes],
+            "units": {unit: list(flags) for unit, flags in device.units.items()},
         }
 
 

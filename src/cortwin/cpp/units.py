@@ -16,12 +16,16 @@ from typing import Any
 # What Brian2's templates write between the includes and the functions of a code object's file.
 MARK = "////// SUPPORT CODE ///////"
 # Frame of the program; the loop over time stands with the code objects that it calls.
-FRAME, LOOP = ("objects.cpp", "run.cpp", "main.cpp", "synapses_classes.cpp"), "network.cpp"
+MEMORY = "cortwin/aligned_memory.cpp"
+FRAME, LOOP = ("objects.cpp", "run.cpp", "main.cpp", "synapses_classes.cpp", MEMORY), "network.cpp"
 # What our headers are written in; Brian2 asks for an older one unless it is told otherwise.
 STANDARD, OLD_STANDARD = "-std=c++17", re.compile(r"-std=(c|gnu)[+][+](11|14)(?!\S)")
 SETUP = ("-O1",)  # behind the others: the last level counts
 # A file with macros of its own, Brian2's excepted, or with further includes stays alone: neither knows a namespace.
 OWN_MACRO = re.compile(r"^\s*#\s*(include|define(?!\s+_brian_))\b", re.MULTILINE)
+# Brian2 before 2.10 asks the system for the processor's time in every step; only a limit of the run's time needs it.
+_ASKED = re.compile(r"^ *current = std::clock\(\);\n *elapsed_realtime = .*\n", re.MULTILINE)
+_LIMIT, _BEHIND_THE_LOOP = "if(elapsed_realtime>", "    Network::_globally_running = false;\n"
 _FUNCTION = re.compile(r"^void (_(?:before_|after_)?run_(\w+))\(\)$", re.MULTILINE)
 
 
@@ -52,6 +56,7 @@ def combine(folder: Path, writer: Any, flags: Mapping[str, tuple[str, ...]]) -> 
     for number, (extra, names) in enumerate(parts.items()):
         unit = ("steps.cpp", "setup.cpp")[number] if number < 2 else f"steps_{number}.cpp"
         text = "".join(_part(name, (folder / name).read_text()) for name in names)
+        text = _asked_once(text) if LOOP in names else text
         units[unit] = (extra, _includes_first(text))
     for names in parts.values():
         for name in names:
@@ -99,6 +104,15 @@ def _part(name: str, text: str) -> str:
     space = "unit_" + re.sub(r"\W", "_", Path(name).stem)
     calls = "".join(f"void {function}() {{ {space}::{function}(); }}\n" for function, _ in _FUNCTION.findall(inside))
     return f"// {name}\n{outside}\nnamespace {space} {{\n{inside}\n}}\n{calls}\n"
+
+
+def _asked_once(text: str) -> str:
+    """Return the loop over time with the question for the time behind it, where nothing within needs the answer."""
+    asked = _ASKED.search(text)
+    if asked is None or _LIMIT in text:
+        return text
+    before, after = text[: asked.start()], text[asked.end() :]
+    return before + after.replace(_BEHIND_THE_LOOP, asked[0] + _BEHIND_THE_LOOP, 1)
 
 
 def _includes_first(text: str) -> str:

@@ -86,8 +86,10 @@ def _sum(request: Request) -> Choice | str:
         told |= {
             "weight_variable": request.variables[weight],
             "source_variable": request.variables[rest] if plain else None,
+            "sum": request.device.product(synapses.name, request.variables[weight], request.keywords["_target_var"]),
         }
-        return Choice("dense_product", told, NUMBERS, ('"cortwin/product.h"',), {None: f"_synaptic_var = {rest}"})
+        headers = ('"cortwin/product.h"', '"cortwin/latest_product.h"')
+        return Choice("dense_product", told, NUMBERS, headers, {None: f"_synaptic_var = {rest}"})
     return Choice("dense_sum", told, NUMBERS)
 
 

@@ -51,16 +51,19 @@ def _taken_out(
     patterns: Mapping[re.Pattern, tuple[str, Callable[..., str]]], body: Sequence[str]
 ) -> tuple[list[str], list[str]]:
     text = "\n".join(body)
-    lines: list[str] = []
+    fills: list[str] = []
+    reads: list[str] = []
     for pattern, (kind, fill) in patterns.items():
 
         def replacement(call: re.Match, kind: str = kind, fill: Callable[..., str] = fill) -> str:
-            buffer = f"_drawn_{len(lines)}"
-            lines.append(f"{kind} {buffer}[_block]; {fill(buffer, *call.groups())}")
-            return f"{buffer}[_idx - _first]"
+            number, buffer = f"_number_{len(fills)}", f"_drawn_{len(fills)}"
+            fills.append(f"{kind} {buffer}[_block]; {fill(buffer, *call.groups())}")
+            # In every turn of the loop: behind a condition the compiler would have to mask the access.
+            reads.append(f"const {kind} {number} = {buffer}[_idx - _first];")
+            return number
 
         text = pattern.sub(replacement, text)
-    return text.splitlines(), lines
+    return [*reads, *text.splitlines()], fills
 
 
 def _of_real(of: str, buffer: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cortwin.cpp.paths.draws import BLOCK, draw_first
 from cortwin.cpp.paths.elements import independent, refusal
+from cortwin.cpp.paths.refractoriness import compare_first
 from cortwin.cpp.paths.request import Choice, Request
 from cortwin.cpp.paths.statements import reentrant, writes_scalars
 
@@ -16,6 +17,7 @@ def choose(request: Request) -> Choice | str:
     alone = independent(request)
     keywords = {
         "draw_first": taken_out,
+        "compare_first": compare_first,
         "block": BLOCK,
         "independent": alone,
         "divisible": alone and reentrant(request) and not writes_scalars(request),

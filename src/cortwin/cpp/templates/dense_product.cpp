@@ -22,6 +22,9 @@
     {% else %}
     const {{c_data_type(_target_var.dtype)}}* _sources = {{get_array_name(source_variable)}} + {{source_start}};
     {% endif %}
+    // Inputs stand still for many steps.
+    static cortwin::LatestProduct<{{c_data_type(_target_var.dtype)}}> _latest;
+    if (_latest.stands(_sources, {{n_sources}}, cortwin::unwritten<{{sum}}>())) return;
     cortwin::product(_sources, {{block.trials}}, {{get_array_name(weight_variable)}}, {{block.sources}},
                      {{block.targets}}, {{get_array_name(_target_var)}} + {{target_start}});
 {% endblock %}

@@ -2,7 +2,8 @@
 {# ALLOWS_SCALAR_WRITE #}
 {# Brian2's loop over the elements, cut into blocks where numbers are drawn: they are drawn first, all at once, so that
    no call stands in the loop that the compiler is to vectorise. The elements of a large group are divided among
-   threads: each calls this function again, for its share. #}
+   threads: each calls this function again, for its share. Whether a refractory time is over is asked of the latest
+   spike that is old enough, which is the same for all. #}
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
@@ -23,7 +24,11 @@
     const size_t _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
 
-    {% set _vector, _fills = draw_first(vector_code) %}
+    {% set _drawn, _fills = draw_first(vector_code) %}
+    {% set _vector, _bounds = compare_first(_drawn) %}
+    {% for line in _bounds %}
+    {{line}}
+    {% endfor %}
     {% if _fills %}
     const int _block = {{block}};
     for (int _first = _begin; _first < _end; _first += _block) {
