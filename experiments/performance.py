@@ -291,13 +291,18 @@ def _cost(kind: str, number: int, case: Mapping[str, Any], answers: Sequence[Map
 
 
 def _memory(case: Mapping[str, Any]) -> tuple[dict[str, float | None], str | None]:
-    """Return bytes per synapse of a running network and its peak over that, or why they are not known."""
+    """Return what each further synapse takes of a running program, in bytes, and the peak over what stays.
+
+    Compared are as many neurons with half the synapses; what both have, neurons and libraries, belongs to neither.
+    Instead: why they are not known.
+    """
+    half = {**case, "c_e": case["c_e"] // 2, "c_i": case["c_i"] // 2}
     with Race.running([Contestant("memory", SCRIPTS / "brunel_memory.py")]) as race:
-        told = race.measure(case, 1)["memory", 1][0]
-    if told["stays"] is None:
+        fewer, told = (race.measure(one, 1)["memory", 1][0] for one in (half, case))
+    if told["stays"] is None or fewer["stays"] is None:
         return {"bytes": None, "peak": None}, "the system does not tell the memory of a process, or it ended at once"
-    synapses = (case["n_e"] + case["n_i"]) * (case["c_e"] + case["c_i"])
-    return {"bytes": told["stays"] / synapses, "peak": told["peak"] / told["stays"]}, None
+    more = (case["n_e"] + case["n_i"]) * sum(case[kind] - half[kind] for kind in ("c_e", "c_i"))
+    return {"bytes": (told["stays"] - fewer["stays"]) / more, "peak": told["peak"] / told["stays"]}, None
 
 
 def _row(name: str, who: str, threads: int, seconds: Sequence[float], spikes: float | None) -> dict[str, Any]:
@@ -418,7 +423,8 @@ def report(results: Results) -> list[Section]:
                 f"without a weight of its own, {BYTES['synapse']:g} with one, and a peak of {PEAK:g} times what stays.",
                 tables=[
                     Table(
-                        "Memory of the whole program over its synapses, and its peak over what stays while it runs.",
+                        "What each further synapse takes, beside as many neurons with half the synapses, and the "
+                        "program's peak over what stays while it runs.",
                         ("", "bytes per synapse", "peak"),
                         [
                             (f"one weight per {kind}", f"memory.bytes_per_synapse.{kind}", f"memory.peak.{kind}")
