@@ -16,9 +16,11 @@ from brian2 import ms
 from brian2.devices.device import all_devices, reset_device, set_device
 from brian2.synapses import synapses as brian2_synapses
 
-from cortwin.cpp import compiler
+from cortwin.builder import Layout
+from cortwin.cpp import compiler, program
 from cortwin.cpp.device import LIBRARY, NAME
 from cortwin.cpp.paths import sparse
+from cortwin.models import microcircuit
 
 pytestmark = pytest.mark.cpp
 HERE = Path(__file__).parent
@@ -211,3 +213,14 @@ def test_every_pathway_used_rows(built):
     assert {note.used for note in notes} == {"sparse_push_spikes", "sparse_synapses"}
     # Eleven pathways are pushed to; their statements are code objects of each run in which they take part.
     assert len(notes) == 11 + 11 + 10
+
+
+def test_memory_of_what_comes_next_is_asked_for(tmp_path):
+    """Of the targets and the weights; whether it comes in time no result tells."""
+    sizes = {"inputs": 902, "units": 8, "outputs": 8, "neurons_per_unit": 1, "trials": 1, "dt": 1e-4}
+    layout = Layout(**sizes, input_dt=1e-3, input_steps=10, record_dt=1e-3, spikes=True)
+    program.generate(tmp_path, microcircuit.model(0.02), "spiking", layout, "release")
+    text = (tmp_path / "steps.cpp").read_text()
+    for array in ("_ptr_array_L4E_L5E__synaptic_post", "_ptr_array_L4E_L5E_w"):
+        assert f"cortwin::prefetch({array}, _ahead.begin" in text
+        assert f"__builtin_prefetch({array} + _later" in text

@@ -44,12 +44,13 @@ struct Column {
     std::size_t item;  // bytes
 };
 
-// Ask for the first lines of a piece of an array.
+// Ask for the first lines of a piece of an array, which may begin and end within a line.
 template <typename T> inline void prefetch(const T* array, std::int64_t begin, std::int64_t end)
 {
-    const std::int64_t step = LINE / sizeof(T), last = std::min(end, begin + LINES * step);
-    for (std::int64_t k = begin; k < last; k += step)
-        __builtin_prefetch(array + k);
+    const char* line = reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(array + begin) & -LINE);
+    const char* last = std::min(reinterpret_cast<const char*>(array + end), line + LINES * LINE);
+    for (; line < last; line += LINE)
+        __builtin_prefetch(line);
 }
 
 class Delivery {
@@ -132,6 +133,7 @@ public:
             point_at_synapses();
         if (!listed)
             std::vector<std::int32_t>().swap(steps);
+        find_connected();
         built = true;
     }
 
@@ -145,10 +147,13 @@ public:
         remembered = std::min(remembered + 1, history.size());
         under_way -= history[now].size();
         history[now].clear();
+        std::vector<std::int32_t>& leaving = history[now];
         for (; from != to; from++)
-            if (row_begin(*from - source_begin) < row_end(*from - source_begin))
-                listed ? list_row(*from - source_begin) : history[now].push_back(*from - source_begin);
-        under_way += history[now].size();
+            if (connected.empty() || connected[*from - source_begin])
+                leaving.push_back(*from - source_begin);
+        if (listed)
+            list_rows(leaving);
+        under_way += leaving.size();
     }
 
     // Deliver what arrives in this step: `work(pieces)` for each thread that takes part.
@@ -191,6 +196,7 @@ private:
     std::vector<std::uint8_t> part;     // (target) who owns it
     std::vector<std::uint32_t> begins;  // (source, delay and part + 1) where a slice begins, and the row ends
     std::vector<std::int32_t> order;    // (position) synapse; empty where position and synapse are the same
+    std::vector<char> connected;        // (source) whether it has a synapse; empty where all have
 
     std::vector<std::vector<std::int32_t>> history;  // spikes of the last steps
     std::size_t now = 0, remembered = 0, under_way = 0;
@@ -249,6 +255,29 @@ private:
 
     std::int64_t row_begin(std::int64_t source) const { return begins[source * stride]; }
     std::int64_t row_end(std::int64_t source) const { return begins[source * stride + stride - 1]; }
+
+    // Rows begin far from each other in memory: of a spike without synapses something nearer tells.
+    void find_connected()
+    {
+        connected.assign(n_sources, 1);
+        for (std::int64_t source = 0; source < n_sources; source++)
+            connected[source] = row_begin(source) < row_end(source);
+        if (std::find(connected.begin(), connected.end(), 0) == connected.end())
+            std::vector<char>().swap(connected);
+    }
+
+    // Rows lie far from each other, and so do the places where they begin: memory is asked for all of them at once.
+    void list_rows(std::vector<std::int32_t>& leaving)
+    {
+        for (const std::int32_t source : leaving)
+            __builtin_prefetch(&begins[source * stride]);
+        if (rows != nullptr && order.empty())
+            for (const std::int32_t source : leaving)
+                prefetch(rows->delays.data(), row_begin(source), row_end(source));
+        for (const std::int32_t source : leaving)
+            list_row(source);
+        leaving.clear();
+    }
 
     void list_row(std::int64_t source)
     {

@@ -16,15 +16,19 @@ class Pending {
 public:
     Pending() : slots(1), now(0) {}
 
-    // The synapses of the step that lies `steps` ahead.
-    std::vector<std::int32_t>& ahead(std::size_t steps) { return slots[(now + steps) % slots.size()]; }
+    // The synapses of the step that lies `steps` ahead, less than there are slots.
+    std::vector<std::int32_t>& ahead(std::size_t steps)
+    {
+        const std::size_t slot = now + steps;
+        return slots[slot < slots.size() ? slot : slot - slots.size()];
+    }
     const std::vector<std::int32_t>& due() const { return slots[now]; }
     std::size_t size() const { return slots.size(); }
 
     void advance()
     {
         slots[now].clear();
-        now = (now + 1) % slots.size();
+        now = now + 1 < slots.size() ? now + 1 : 0;
     }
 
     // Make room for synapses that lie `steps` ahead.

@@ -22,7 +22,7 @@ namespace brian {
             if (_n + cortwin::AHEAD < _pieces.size()) {
                 const cortwin::Piece _ahead = _pieces[_n + cortwin::AHEAD];
                 if (_ahead.list == nullptr) {
-                    {% for array in by_synapse if array in vector_code %}
+                    {% for array in by_synapse if array in vector_code|join %}
                     cortwin::prefetch(_ptr{{array}}, _ahead.begin, _ahead.end);
                     {% endfor %}
                 } else
@@ -37,6 +37,12 @@ namespace brian {
             else
                 for (int64_t _k = _piece.begin; _k < _piece.end; _k++) {
                     const size_t _idx = _piece.list[_k];
+                    if (_k + cortwin::AHEAD < _piece.end) {
+                        const size_t _later = _piece.list[_k + cortwin::AHEAD];
+                        {% for array in by_synapse if array in vector_code|join %}
+                        __builtin_prefetch(_ptr{{array}} + _later);
+                        {% endfor %}
+                    }
                     const size_t _vectorisation_idx = _idx;
                     {{vector_code|autoindent}}
                 }
