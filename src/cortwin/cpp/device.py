@@ -123,6 +123,18 @@ class CortwinDevice(CPPStandaloneDevice):
         writer.header_files |= {f"cortwin/{file}" for file in files}
         shutil.copy2(LIBRARY / "dynamic_array.h", Path(directory) / "brianlib" / "dynamic_array.h")
 
+    def delete(
+        self, code: bool = True, data: bool = True, run_args: bool = True, directory: bool = True, force: bool = False
+    ) -> None:
+        """Delete what Brian2 deletes, and with the code our headers and the compiler's lists of them."""
+        if code and self.project_dir is not None:
+            folder = Path(self.project_dir)
+            shutil.rmtree(folder / "cortwin", ignore_errors=True)
+            self.writer.header_files -= {file for file in self.writer.header_files if file.startswith("cortwin/")}
+            for path in (*folder.glob("*.d"), *folder.glob("code_objects/*.d")):
+                path.unlink()
+        super().delete(code=code, data=data, run_args=run_args, directory=directory, force=force)
+
     def network_run(self, *arguments: Any, **keywords: Any) -> None:
         """Count the run in the program, for what our templates prepare at the beginning of a run, and time it."""
         self.insert_code("main", "cortwin::runs_begun++;")

@@ -8,7 +8,6 @@ from typing import Any
 from brian2.core.functions import DEFAULT_FUNCTIONS, Function
 from brian2.core.variables import ArrayVariable
 from brian2.input.timedarray import TimedArray
-from brian2.utils.stringtools import deindent
 
 from cortwin.cpp.paths.request import Request
 
@@ -21,7 +20,9 @@ def written(abstract_code: Any) -> set[str]:
     abstract_code : Brian2's statements, lines of Python, or a dict of them
     """
     texts = abstract_code.values() if isinstance(abstract_code, dict) else [abstract_code]
-    statements = [statement for text in texts for statement in ast.parse(deindent(text)).body]
+    # Brian2 puts pieces of different indentation together; none of them means anything.
+    flat = ["\n".join(line.strip() for line in text.splitlines()) for text in texts]
+    statements = [statement for text in flat for statement in ast.parse(text).body]
     targets = [
         target
         for statement in statements
