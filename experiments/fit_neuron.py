@@ -222,7 +222,14 @@ def _objectives(
 
 
 def _surprise(potential: jax.Array, spikes: jax.Array, dt: float, jitter: float) -> jax.Array:
-    """Return minus the log-likelihood per spike, with a hazard that grows to 1 / jitter where the neuron spikes."""
+    """Return minus the log-likelihood per spike, with a hazard that grows to 1 / jitter where the neuron spikes.
+
+    Parameters
+    ----------
+    potential : (step,) V, before resets
+    spikes : (step,) 0 or 1
+    dt, jitter : s
+    """
     hazard = (jnp.minimum(potential, THRESHOLD) - THRESHOLD) / SOFTNESS - np.log(jitter)
     return (jnp.exp(hazard) * dt - spikes * hazard).sum() / spikes.sum()
 
