@@ -34,3 +34,12 @@ def test_what_cannot_be_searched_is_refused():
         search(lambda values: (0.0, {}), {"g": -1.0}, "gradient")
     with pytest.raises(CortwinError, match="the method is 'guess', expected one of gradient, adam, simplex"):
         search(lambda values: (0.0, {}), {"g": 1.0}, "guess")
+
+
+def test_a_model_that_blows_up_where_the_first_step_ends_is_still_fitted():
+    # The first step is 0.1 of the logarithm: 1.105 is not finite, as of an explicit method whose step is too long.
+    def objective(values):
+        away = np.log(values["g"] / 1.05)
+        return (1e6 * away**2, {"g": 2e6 * away / values["g"]}) if values["g"] < 1.09 else (np.nan, {"g": np.nan})
+
+    assert search(objective, {"g": 1.0}, "gradient", evaluations=100).error({"g": 1.05}) < 1e-6

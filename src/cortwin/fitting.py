@@ -19,6 +19,10 @@ from cortwin.errors import CortwinError
 #: (values by name) -> loss and its gradient by name
 Objective = Callable[[Mapping[str, float]], tuple[float, Mapping[str, float]]]
 
+#: Change of a logarithm that methods take for one: a line search first tries a step of one, and a neuron whose
+#: conductance is 2.7 times another may no longer be the same kind of neuron
+UNIT = 0.1
+
 METHODS = ("gradient", "adam", "simplex")
 
 
@@ -57,7 +61,7 @@ def search(
         which line searches do not believe; or
         ``"simplex"``, Nelder and Mead's, without gradients
     evaluations : how many, or a few more
-    rate : step of Adam
+    rate : step of Adam, of logarithms
 
     Raises
     ------
@@ -72,24 +76,30 @@ def search(
     names, first = list(start), np.array(list(start.values()))
     seen: list[tuple[float, NDArray]] = []
 
-    def at(logarithms: NDArray) -> tuple[float, NDArray]:
-        values = first * np.exp(np.clip(logarithms, -3, 3))
-        loss, gradient = objective(dict(zip(names, map(float, values), strict=True)))
-        seen.append((float(loss), values))
-        return float(loss), values * np.array([float(gradient[name]) for name in names])
+    def at(units: NDArray) -> tuple[float, NDArray]:
+        values = first * np.exp(np.clip(UNIT * units, -3, 3))
+        found, gradient = objective(dict(zip(names, map(float, values), strict=True)))
+        slope = UNIT * values * np.array([float(gradient[name]) for name in names])
+        if not (np.isfinite(loss := float(found)) and np.isfinite(slope).all()):
+            # A model that blew up: worse than all others, so that a line search turns round.
+            loss, slope = 10 * max((one[0] for one in seen), default=1.0) + 1, np.zeros(len(names))
+        seen.append((loss, values))
+        return loss, slope
 
     began, origin = time.perf_counter(), np.zeros(len(names))
     if method == "gradient":
-        minimize(at, origin, jac=True, method="L-BFGS-B", options={"maxfun": evaluations, "ftol": 1e-15, "gtol": 1e-12})
+        options = {"maxfun": evaluations, "ftol": 1e-15, "gtol": 1e-12}
+        minimize(at, origin, jac=True, method="L-BFGS-B", options=options)
     elif method == "simplex":
-        options = {"maxfev": evaluations, "xatol": 1e-6, "fatol": 1e-15}
-        minimize(lambda logarithms: at(logarithms)[0], origin, method="Nelder-Mead", options=options)
+        simplex = np.concatenate([origin[None], origin + np.eye(len(names))])
+        options = {"maxfev": evaluations, "xatol": 1e-5, "fatol": 1e-15, "initial_simplex": simplex}
+        minimize(lambda units: at(units)[0], origin, method="Nelder-Mead", options=options)
     else:
         mean, square = np.zeros(len(names)), np.zeros(len(names))
         for number in range(1, evaluations + 1):
             gradient = at(origin)[1]
             mean, square = 0.9 * mean + 0.1 * gradient, 0.99 * square + 0.01 * gradient**2
-            step = rate * (1 + np.cos(np.pi * number / evaluations)) / 2
+            step = rate / UNIT * (1 + np.cos(np.pi * number / evaluations)) / 2
             origin = origin - step * (mean / (1 - 0.9**number)) / (np.sqrt(square / (1 - 0.99**number)) + 1e-12)
     loss, values = min(seen, key=lambda one: one[0])
     return Found(dict(zip(names, map(float, values), strict=True)), loss, len(seen), time.perf_counter() - began)

@@ -42,7 +42,7 @@ def recovery(rows: Sequence[Mapping[str, Any]]) -> Figure:
             x = [fits.index(row["fit"]) + aside + one for row, one in zip(here, spread, strict=True)]
             axes.plot(x, [max(row[key], 1e-12) for row in here], "o", color=SPARE[number], markersize=2.5, label=method)
         axes.set_yscale("log")
-        axes.set_xticks(range(len(fits)), fits)
+        axes.set_xticks(range(len(fits)), [fit.replace(", ", ",\n") for fit in fits])
         axes.set_xlim(-0.5, len(fits) - 0.5)
         axes.set_ylabel(label)
         label_log_y(axes)

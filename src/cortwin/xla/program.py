@@ -24,10 +24,13 @@ from cortwin.xla.environment import key_of
 from cortwin.xla.origins import Origins
 from cortwin.xla.precision import stored_dtype
 from cortwin.xla.randomness import KEY, Draw
-from cortwin.xla.registry import RASTER, Operation, Values
+from cortwin.xla.registry import RASTER, UPDATED, Operation, Values
 
 #: Brian2's own tolerance for a time to lie on a clock's grid, in units of dt (`Clock.epsilon_dt`)
 GRID_TOLERANCE = 1e-4
+
+#: Ticks at the end of n that are not run again for a gradient, over sqrt(n): memory for time
+AT_ONCE = 6
 
 
 class Program:
@@ -226,7 +229,7 @@ class Program:
             carry, later = jax.lax.scan(lambda carry, tick_index: tick(carry, tick_index, False), carry, others)
             return carry, (first, later)
 
-        carry, (first, later) = _scan(frame, carry, n_frames, checkpoint)
+        carry, (first, later) = _scan(frame, carry, n_frames, self._frame, checkpoint)
         records = _in_time(first, later)
         if rest:
             carry, frame_records = frame(carry, jnp.asarray(n_frames), rest)
@@ -293,28 +296,32 @@ def _when_due(
     return jax.lax.cond(index % period == 0, lambda: step(values), lambda: {key: values[key] for key in writes})
 
 
-def _scan(frame: Callable[..., Any], carry: Any, n_frames: int, checkpoint: bool) -> Any:
-    """Scan over frames; with checkpoints in blocks, each of which is run once more on the way back.
+def _scan(frame: Callable[..., Any], carry: Any, n_frames: int, ticks: int, checkpoint: bool) -> Any:
+    """Scan over frames of so many ticks; with checkpoints in blocks, each of which is run once more on the way back.
 
-    Two levels: of n frames sqrt(n) states are kept between blocks, and while a block is run again as many of its own.
+    Two levels: between blocks of sqrt(n) of n ticks the state is kept, and while a block is run again what its ticks
+    need on the way back. The last `AT_ONCE` sqrt(n) ticks need no second run: theirs is kept from the first.
     """
-    size = math.isqrt(n_frames)
-    # Sums over synapses are kept within a block: what is between them is cheaper to compute again than to keep.
-    inner = jax.checkpoint(frame, prevent_cse=False, policy=jax.checkpoint_policies.dots_saveable)
-    if not checkpoint or size < 2:
-        return jax.lax.scan(inner if checkpoint else frame, carry, jnp.arange(n_frames))
+    # What else of a tick is needed on the way back is cheaper to compute again than to write and read.
+    policies = jax.checkpoint_policies
+    kept = policies.save_from_both_policies(policies.dots_saveable, policies.save_only_these_names(UPDATED))
+    inner = jax.checkpoint(frame, prevent_cse=False, policy=kept)
+    root = math.isqrt(n_frames * ticks)
+    size = max(1, root // ticks)
+    whole = max(0, n_frames - AT_ONCE * root // ticks) // size * size if checkpoint else 0
+    if not whole:
+        return jax.lax.scan(inner, carry, jnp.arange(n_frames))
 
     def block(carry, start):
         return jax.lax.scan(inner, carry, start + jnp.arange(size))
 
-    whole = n_frames // size * size
     outer = jax.checkpoint(block, prevent_cse=False)
     carry, records = jax.lax.scan(outer, carry, jnp.arange(0, whole, size))
     records = jax.tree.map(lambda kept: kept.reshape(whole, *kept.shape[2:]), records)
-    if whole < n_frames:
-        carry, rest = jax.lax.scan(inner, carry, jnp.arange(whole, n_frames))
-        records = jax.tree.map(lambda before, after: jnp.concatenate([before, after]), records, rest)
-    return carry, records
+    if whole == n_frames:
+        return carry, records
+    carry, rest = jax.lax.scan(inner, carry, jnp.arange(whole, n_frames))
+    return carry, jax.tree.map(lambda before, after: jnp.concatenate([before, after]), records, rest)
 
 
 def _in_time(first: Any, later: Any) -> Any:

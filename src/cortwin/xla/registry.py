@@ -29,6 +29,9 @@ Values = Mapping[str, jax.Array]
 #: What a spike monitor keeps, after its name: one row a step, one column a neuron
 RASTER = "raster"
 
+#: Mark of what an update of neurons wrote, for `jax.checkpoint`
+UPDATED = "updated"
+
 
 @dataclass(frozen=True)
 class Operation:

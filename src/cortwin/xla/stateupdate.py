@@ -8,11 +8,12 @@ from brian2.groups.group import CodeRunner
 from brian2.groups.neurongroup import StateUpdater, SubexpressionUpdater
 from brian2.input.poissoninput import PoissonInput
 from brian2.synapses.synapses import StateUpdater as SynapticStateUpdater
+from jax.ad_checkpoint import checkpoint_name
 
 from cortwin.errors import CortwinError
 from cortwin.xla.compiler import Compilation
 from cortwin.xla.environment import Block, Execution
-from cortwin.xla.registry import Operation, Values, translates
+from cortwin.xla.registry import UPDATED, Operation, Values, translates
 
 
 @translates(StateUpdater, SynapticStateUpdater, SubexpressionUpdater, CodeRunner, PoissonInput)
@@ -29,8 +30,12 @@ def state_updater(updater: Any, compilation: Compilation) -> Operation | None:
                 "is not covered where two elements write the same entry"
             )
 
+    of_neurons = isinstance(updater, StateUpdater)
+
     def step(values: Values) -> dict[str, Any]:
-        return Execution(block, values).run().written()
+        written = Execution(block, values).run().written()
+        # Neurons' values are few beside synapses'.
+        return {key: checkpoint_name(value, UPDATED) for key, value in written.items()} if of_neurons else written
 
     return Operation(updater.name, updater.clock, writes=block.writes(), step=step)
 
