@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -49,23 +50,26 @@ def drawn(tmp_path_factory):
     """Compile the headers of the compiled programs once; everything that is code there is an argument."""
     program = tmp_path_factory.mktemp("draw") / "draw"
     source = ["-I", str(LIBRARY), str(HERE / "draw.cpp"), "-o", str(program)]
-    subprocess.run(["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-O2", "-march=native", *source], check=True)
+    flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-O2", "-march=native", "-pthread"]
+    subprocess.run(["g++", *flags, *source], check=True)
 
-    def run(*arguments: object, dtype: str = "uint8"):
-        done = subprocess.run([str(program), *map(str, arguments)], capture_output=True, check=True)
+    def run(*arguments: object, dtype: str = "uint8", threads: int = 1):
+        environment = {**os.environ, "CORTWIN_THREADS": str(threads)}
+        done = subprocess.run([str(program), *map(str, arguments)], capture_output=True, check=True, env=environment)
         return np.frombuffer(done.stdout, dtype)
 
     return run
 
 
-def compiled(drawn, rule, n_source, n_target, key, same, trials=1):
+def compiled(drawn, rule, n_source, n_target, key, same, trials=1, threads=1):
     """Return source and target of the synapses that compiled code draws."""
     autapses, multapses = getattr(rule, "autapses", True), getattr(rule, "multapses", True)
     number = next(
         (getattr(rule, name) for name in ("probability", "indegree", "outdegree", "number") if hasattr(rule, name)), 0
     )
     distinct = int(same and not autapses)
-    found = drawn(type(rule).__name__, *key, n_source, n_target, distinct, int(multapses), number, trials)
+    given = (*key, n_source, n_target, distinct, int(multapses), number, trials)
+    found = drawn(type(rule).__name__, *given, threads=threads)
     edge = 8 * (n_source * trials + 1)
     first, target = found[:edge].view(np.int64), found[edge:].view(np.int32)
     return np.repeat(np.arange(n_source * trials), np.diff(first)), target
@@ -88,6 +92,38 @@ def test_whole_numbers_are_the_upper_half_of_a_product():
         assert below(words, n).tolist() == [int(word) * n >> 64 for word in words.tolist()]
     assert unit(words).min() == 2.0**-53
     assert unit(words).max() == 1 - 2.0**-53
+
+
+@pytest.mark.cpp
+@pytest.mark.parametrize(
+    "rule",
+    [
+        PairwiseBernoulli(0.3, autapses=False),
+        FixedIndegree(100),
+        FixedOutdegree(100, multapses=False),
+        FixedTotalNumber(20_000),
+        FixedTotalNumber(80_000, autapses=False, multapses=False),
+    ],
+    ids=str,
+)
+def test_the_number_of_threads_changes_no_synapse(drawn, rule):
+    """From 8192 synapses on threads share the rows."""
+    source, target = compiled(drawn, rule, 300, 300, (5, 6), True)
+    assert len(source) > 15_000
+    for threads in (2, 3, 7):
+        found = compiled(drawn, rule, 300, 300, (5, 6), True, threads=threads)
+        assert np.array_equal(found[0], source)
+        assert np.array_equal(found[1], target)
+
+
+@pytest.mark.cpp
+def test_the_number_of_threads_changes_no_value(drawn):
+    normal = ("normal", 1, 2, 20_001, 3, 0.5, 1.0, 0.0, 2.0)
+    values = drawn(*normal, dtype="float64")
+    assert len(values) == 20_001
+    assert (np.diff(values) != 0).all()
+    for threads in (2, 3):
+        assert np.array_equal(drawn(*normal, dtype="float64", threads=threads), values)
 
 
 RULES = (

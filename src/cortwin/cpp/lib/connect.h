@@ -1,7 +1,8 @@
 // Rules of connection: rows of synapses drawn from a key, sorted by source.
 //
 // `cortwin/connectivity/drawing.py` is the slow reference, and says which counters stand for what. Numbers that decide
-// where another one goes are drawn twice, so that nothing but the result is ever held.
+// where another one goes are drawn twice, so that nothing but the result is ever held. Rows are drawn by several threads:
+// counters belong to neurons, so their number changes nothing.
 #ifndef CORTWIN_CONNECT_H
 #define CORTWIN_CONNECT_H
 
@@ -14,6 +15,7 @@
 
 #include "philox.h"
 #include "rows.h"
+#include "threads.h"
 
 namespace cortwin {
 namespace connectivity {
@@ -84,12 +86,14 @@ private:
 inline void fill(Rows& rows, Targets& targets, const Ends& ends, bool multapses, Key key)
 {
     add_up(rows, targets);
-    Partners partners(key, ends.n_target - ends.distinct, multapses);
-    for (std::int64_t source = 0; source < ends.n_source; source++) {
-        std::int32_t* place = targets.data() + rows.first[source];
-        partners.draw(source, rows.first[source + 1] - rows.first[source],
-                      [&](std::int64_t other) { *place++ = skip(other, source, ends.distinct); });
-    }
+    in_ranges(ends.n_source, std::int64_t(targets.size()) >= LARGE, [&](std::int64_t first, std::int64_t last) {
+        Partners partners(key, ends.n_target - ends.distinct, multapses);
+        for (std::int64_t source = first; source < last; source++) {
+            std::int32_t* place = targets.data() + rows.first[source];
+            partners.draw(source, rows.first[source + 1] - rows.first[source],
+                          [&](std::int64_t other) { *place++ = skip(other, source, ends.distinct); });
+        }
+    });
 }
 
 inline void all_to_all(Rows& rows, Targets& targets, const Ends& ends)
@@ -207,14 +211,19 @@ inline void pairwise_bernoulli(Rows& rows, Targets& targets, const Ends& ends, d
                 use(position++);
         }
     };
+    const bool large = probability * ends.n_source * candidates >= LARGE;
     rows.first.assign(ends.n_source + 1, 0);
-    for (std::int64_t source = 0; source < ends.n_source; source++)
-        draw(source, [&](std::int64_t) { rows.first[source + 1]++; });
+    in_ranges(ends.n_source, large, [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t source = first; source < last; source++)
+            draw(source, [&](std::int64_t) { rows.first[source + 1]++; });
+    });
     add_up(rows, targets);
-    for (std::int64_t source = 0; source < ends.n_source; source++) {
-        std::int32_t* place = targets.data() + rows.first[source];
-        draw(source, [&](std::int64_t other) { *place++ = skip(other, source, ends.distinct); });
-    }
+    in_ranges(ends.n_source, large, [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t source = first; source < last; source++) {
+            std::int32_t* place = targets.data() + rows.first[source];
+            draw(source, [&](std::int64_t other) { *place++ = skip(other, source, ends.distinct); });
+        }
+    });
 }
 
 // Synapses that are listed, sorted by source.

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "philox.h"
+#include "threads.h"
 
 namespace cortwin {
 namespace connectivity {
@@ -60,20 +61,23 @@ struct Uniform {
     double operator()(std::uint64_t word) const { return minimum + (maximum - minimum) * unit(word); }
 };
 
-// Hand the numbers 0 .. n - 1 of a purpose to `use(k, value)`; what is not accepted is drawn again.
+// Hand the numbers 0 .. n - 1 of a purpose to `use(k, value)`, in any order and from several threads where there are many;
+// what is not accepted is drawn again.
 template <typename Distribution, typename Use>
 void draw(const Distribution& distribution, std::int64_t n, Key key, std::uint32_t purpose, Use&& use)
 {
-    for (std::int64_t k = 0; k < n; k += 2) {
-        const std::uint32_t low = static_cast<std::uint32_t>(k >> 1), high = static_cast<std::uint32_t>(k >> 33);
-        const Block block = philox(key, low, high, 0, purpose);
-        for (int half = 0; half < 2 && k + half < n; half++) {
-            double value = distribution(block.words[half]);
-            for (std::uint32_t again = 1; !distribution.accepts(value); again++)
-                value = distribution(philox(key, low, high, again, purpose).words[half]);
-            use(k + half, value);
+    in_ranges((n + 1) / 2, n >= LARGE, [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t pair = first; pair < last; pair++) {
+            const std::uint32_t low = static_cast<std::uint32_t>(pair), high = static_cast<std::uint32_t>(pair >> 32);
+            const Block block = philox(key, low, high, 0, purpose);
+            for (int half = 0; half < 2 && 2 * pair + half < n; half++) {
+                double value = distribution(block.words[half]);
+                for (std::uint32_t again = 1; !distribution.accepts(value); again++)
+                    value = distribution(philox(key, low, high, again, purpose).words[half]);
+                use(2 * pair + half, value);
+            }
         }
-    }
+    });
 }
 
 // Draw the values of a variable.

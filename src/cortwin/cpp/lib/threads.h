@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <cstdlib>
 #include <mutex>
 #include <thread>
@@ -150,6 +151,16 @@ template <typename Work> void in_parallel(Work&& work)
         return;
     }
     team().run(work);
+}
+
+// Have n things done in ranges, `work(begin, end)`, each by one thread; by all threads where the work is large.
+template <typename Work> void in_ranges(std::int64_t n, bool large, Work&& work)
+{
+    if (!large || threads() == 1) {
+        work(std::int64_t(0), n);
+        return;
+    }
+    in_parallel([&](int part) { work(n * part / threads(), n * (part + 1) / threads()); });
 }
 
 const int LARGE = 8192;     // elements from which on a group is divided among threads
