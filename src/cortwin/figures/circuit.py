@@ -141,7 +141,7 @@ def population_distributions(
                         alpha=1 if network == "loop" else 0.55,
                     )  # fmt: skip
             axes.set_yticks([])
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.18 * axes.get_ylim()[1])  # the distances stand above the peak
             axes.set_xlim(low, high)
             _say_distance(axes, known.get((name, measure)))
             if line == 0:
