@@ -59,7 +59,7 @@ WITHOUT_ENGINE = {part for parts in LAYERS[LAYERS.index(("figures",)) :] for par
 IMPORT_BY_NAME = {"__init__.py", "catalogue.py", "experiment.py", "xla/registry.py"}
 
 # Imported where it is there, and never needed: a progress bar inside a notebook, and what `speed` is compared with.
-OPTIONAL = {"ipython", "torch", "keras", "brian2modelfitting"}
+OPTIONAL = {"ipython", "torch", "keras"}
 # Needed although no file of ours imports it.
 INDIRECT = {"h5py"}
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
-from brian2 import ms
+from brian2 import Network, NeuronGroup, StateMonitor, TimedArray, amp, ms, mV, second
 
 from cortwin import speed
 from cortwin.errors import CortwinError
@@ -99,8 +101,8 @@ def test_spikes_are_trained_on_every_task():
 
 def fits_of(module):
     return {
-        "HH, potential": module.Fit("hodgkin_huxley", False, False, ("gradient", "simplex")),
-        "AdEx, potential": module.Fit("adex", False, True, ("gradient",)),
+        "HH, potential": module.Fit("hodgkin_huxley", False, False, ("gradient", "simplex"), peer=True),
+        "AdEx, potential": module.Fit("adex", False, True, ("gradient",), peer=True),
         "AdEx, spikes": module.Fit("adex", True, True, ("gradient",)),
         "AdEx, own resets": module.Fit("adex", False, False, ("adam",)),
     }
@@ -121,8 +123,80 @@ def test_parameters_of_neurons_are_found_again():
     assert rows["AdEx, potential", "gradient"]["error.g_leak"] < 0.02
     assert rows["AdEx, potential", "gradient"]["error.b"] < 0.05
     assert rows["AdEx, potential", "gradient"]["error"] < rows["AdEx, own resets", "adam"]["error"]
-    assert results.metrics["fit_neuron.brian2modelfitting"] is None
-    assert results.reasons["fit_neuron.brian2modelfitting"]
+    lacks = {f"speed.fit_neuron.{neuron}.potential.brian2modelfitting" for neuron in ("HH", "AdEx")}
+    assert {name for name, value in results.metrics.items() if value is None} == lacks
+    missing = "brian2modelfitting is not installed: see 'Benchmarks' in the README"
+    assert results.reasons == dict.fromkeys(lacks, missing)
+    assert results.tables["versions"] == []
+
+
+class Fitted(speed.Race):
+    """A peer that knows the conductances: off by a tenth after 2 s of evolution, and right, refined, after 6 s."""
+
+    def __init__(self, field):
+        super().__init__([])
+        self.field, self.cases = field, []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def measure(self, case, repetitions, contestants=None):
+        json.dumps(case)
+        self.cases.append(case)
+        (one,) = self.field
+        truth = {"g_leak": 0.3e-3, "g_Na": 120e-3, "g_K": 36e-3}
+        evolution = {"values": {**truth, "g_K": 1.1 * truth["g_K"]}, "loss": 1.0, "evaluations": 8, "seconds": 2.0}
+        refined = {"values": truth, "loss": 0.25, "evaluations": 10, "seconds": 6.0}
+        return {(one.name, one.threads): [{"seconds": 6.0, "evolution": evolution, "refined": refined}] * repetitions}
+
+
+def test_fits_of_brian2modelfitting_stand_beside_ours(monkeypatch, tmp_path):
+    module = load_experiment("fit_neuron").module
+    races = []
+
+    def race(field):
+        races.append(Fitted(field))
+        return races[-1]
+
+    python = str(tmp_path / "python")
+    monkeypatch.setattr(module, "interpreters", lambda folder, names: dict.fromkeys(names, python))
+    monkeypatch.setattr(module, "version", lambda python, package: "0.4")
+    monkeypatch.setattr(module.Race, "running", race)
+    fits = {"HH, potential": fits_of(module)["HH, potential"]._replace(methods=("gradient",))}
+    results = computed("fit_neuron", module={"FITS": fits}, seeds=1, duration=20 * ms, noise=1e-9 * mV, evaluations=90)
+    rows = {row["method"]: row for row in results.tables["fits"]}
+    assert list(rows) == ["gradient", "evolution", "refined"]
+    assert (rows["evolution"]["error"], rows["evolution"]["evaluations"]) == (pytest.approx(0.1), 8)
+    assert (rows["refined"]["error"], rows["refined"]["seconds"]) == (0, 6)
+    ratio = results.metrics["speed.fit_neuron.HH.potential.brian2modelfitting"]
+    assert ratio == pytest.approx(6 / rows["gradient"]["seconds"])
+    assert results.tables["versions"] == [{"package": "brian2modelfitting", "version": "0.4"}]
+    ((case,),) = (one.cases for one in races)
+    assert races[0].field[0].script.is_file()
+    assert case["rounds"] * case["samples"] + case["refinements"] == 90
+    (low, high) = case["bounds"]["g_K"]
+    assert low < 36e-3 < high == pytest.approx(np.exp(2 * 3 * 0.2) * low)
+    np.testing.assert_allclose(told_of(module, case, "hodgkin_huxley"), case["target"], atol=1e-10)
+
+
+def told_of(module, case, neuron):
+    """Return the potential of the neuron that a case tells of, at the true parameters, simulated by Brian2."""
+    dt = case["dt"] * second
+    namespace = {
+        "heard": TimedArray(case["stimulus"] * amp, dt=dt),
+        "spiked": TimedArray(np.array(case["spikes"], dtype=float), dt=dt),
+    }
+    model = case["model"] + "stimulus = heard(t) : amp\n"
+    options = {key: case[key] for key in ("method", "threshold", "reset")}
+    group = NeuronGroup(1, model, dt=dt, namespace=namespace, **options)
+    truth = {key: float(value) for key, value in module.NEURONS[neuron].truth.items()}
+    group.set_states({**case["initial"], **truth}, units=False)
+    monitor = StateMonitor(group, "seen", record=True, dt=dt)
+    Network(group, monitor).run(len(case["target"]) * dt)
+    return np.asarray(monitor.seen[0])
 
 
 def test_a_forced_neuron_at_the_true_parameters_is_the_neuron_and_its_losses_have_their_gradients():
@@ -134,6 +208,9 @@ def test_a_forced_neuron_at_the_true_parameters_is_the_neuron_and_its_losses_hav
         assert record["spikes"].sum() >= 3
         if name == "AdEx, potential":
             assert both(record, truth)[0] == 0
+            case = module._case(run, fits_of(module)[name], record, truth, 2.0, 100)
+            seen = np.minimum(case["target"], module.THRESHOLD)
+            np.testing.assert_allclose(told_of(module, case, "adex"), seen, rtol=1e-9)
         else:
             assert alone(record, truth)[0] == pytest.approx(float(both(record, truth)[0]), rel=1e-12)
         there = {key: 1.1 * value for key, value in truth.items()}

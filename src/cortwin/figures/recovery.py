@@ -37,7 +37,7 @@ def recovery(rows: Sequence[Mapping[str, Any]]) -> Figure:
         panel_letter(axes, letter)
         for number, method in enumerate(methods):
             here = [row for row in rows if row["method"] == method]
-            aside = 0.2 * (number - (len(methods) - 1) / 2)
+            aside = min(0.2, 0.7 / len(methods)) * (number - (len(methods) - 1) / 2)
             spread = np.linspace(-0.06, 0.06, len(here)) if len(here) > 1 else np.zeros(1)
             x = [fits.index(row["fit"]) + aside + one for row, one in zip(here, spread, strict=True)]
             axes.plot(x, [max(row[key], 1e-12) for row in here], "o", color=SPARE[number], markersize=2.5, label=method)

@@ -12,6 +12,8 @@ from cortwin.errors import CortwinError
 PACKAGES = {"nest": "nest-simulator", "annarchy": "annarchy", "brainpy": "brainpy"}
 # Those that are trained.
 TRAINED = {"snntorch": "snntorch", "norse": "norse", "brainpy": "brainpy"}
+# That neurons are fitted with.
+FITTED = {"brian2modelfitting": "brian2modelfitting"}
 
 
 def interpreters(peers: str, names: Iterable[str]) -> dict[str, str]:
@@ -19,7 +21,7 @@ def interpreters(peers: str, names: Iterable[str]) -> dict[str, str]:
 
     Parameters
     ----------
-    peers : folder of the environments, each named as in `PACKAGES` or `TRAINED`; empty for none
+    peers : folder of the environments, each named as in `PACKAGES`, `TRAINED` or `FITTED`; empty for none
     names : which are looked for
 
     Raises
@@ -39,7 +41,7 @@ def interpreters(peers: str, names: Iterable[str]) -> dict[str, str]:
 def interpreter(folder: Path, peer: str) -> Path | None:
     """Return the Python of a peer's environment, None where there is no such environment or not its package."""
     python = folder.absolute() / peer / "bin" / "python"
-    return python if python.is_file() and version(python, (PACKAGES | TRAINED)[peer]) else None
+    return python if python.is_file() and version(python, (PACKAGES | TRAINED | FITTED)[peer]) else None
 
 
 def version(python: Path, package: str) -> str:
