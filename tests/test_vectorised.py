@@ -27,6 +27,7 @@ LAYOUT = Layout(
 # Nothing runs, so that the report is the same on every machine that compiles for AVX2.
 AVX2 = "x86-64-v3"
 PAGES = {
+    "elman": {"cortex_stateupdater": AVX2},  # its rate text
     "lif": {"cortex_stateupdater": AVX2, "cortex_spike_thresholder": AVX2},
     "brunel": {
         "excitatory_stateupdater": AVX2,
@@ -43,7 +44,7 @@ def page(request, tmp_path_factory):
     """Generate the sources of a page."""
     folder = tmp_path_factory.mktemp(request.param)
     module = pytest.importorskip(f"cortwin.models.{request.param}")
-    program.generate(folder, module.model(), "spiking", LAYOUT, "release")
+    program.generate(folder, module.model(), "rate" if request.param == "elman" else "spiking", LAYOUT, "release")
     return folder, PAGES[request.param]
 
 
