@@ -16,8 +16,8 @@ from typing import Any
 # What Brian2's templates write between the includes and the functions of a code object's file.
 MARK = "////// SUPPORT CODE ///////"
 # Frame of the program; the loop over time stands with the code objects that it calls.
-MEMORY = "cortwin/aligned_memory.cpp"
-FRAME, LOOP = ("objects.cpp", "run.cpp", "main.cpp", "synapses_classes.cpp", MEMORY), "network.cpp"
+FRAME, LOOP = ("objects.cpp", "run.cpp", "main.cpp", "synapses_classes.cpp"), "network.cpp"
+MEMORY = "cortwin/aligned_memory.cpp"  # of our device
 # What our headers are written in; Brian2 asks for an older one unless it is told otherwise.
 STANDARD, OLD_STANDARD = "-std=c++17", re.compile(r"-std=(c|gnu)[+][+](11|14)(?!\S)")
 SETUP = ("-O1",)  # behind the others: the last level counts
@@ -43,7 +43,8 @@ def combine(folder: Path, writer: Any, flags: Mapping[str, tuple[str, ...]]) -> 
     dict of tuple of str
         The flags of each unit besides the profile's, by file.
     """
-    parts: dict[tuple[str, ...], list[str]] = {(): [LOOP], SETUP: [name for name in FRAME if name != LOOP]}
+    frame = [*FRAME, *{MEMORY}.intersection(writer.source_files)]
+    parts: dict[tuple[str, ...], list[str]] = {(): [LOOP], SETUP: frame}
     alone = []
     for name in sorted(name for name in writer.source_files if name.startswith("code_objects/")):
         text = (folder / name).read_text()
