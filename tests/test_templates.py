@@ -76,10 +76,14 @@ def test_draws_are_taken_out_of_a_loop():
         "k = _poisson(_lio_1, _vectorisation_idx) + _poisson(rates * dt, _vectorisation_idx);",
     ]
     lines, fills = draw_first(variables, CortwinCodeObject)(body)
-    assert "_poisson(rates * dt, _vectorisation_idx)" in lines[2]  # another mean for each element
+    assert "_poisson(rates * dt, _vectorisation_idx)" in lines[-1]  # another mean for each element
     assert "\n".join(lines).count("_vectorisation_idx") == 1
     assert len(fills) == 5
     assert len({fill.split("[")[0] for fill in fills}) == 5
+    assert len(lines) == len(fills) + len(body)
+    for number, line in enumerate(lines[:5]):  # read in every turn of the loop, before its own lines
+        assert re.fullmatch(rf"const \w+ _number_{number} = _drawn_{number}\[_idx - _first\];", line)
+        assert sum(f"_number_{number}" in own for own in lines[5:]) == 1
     assert next(fill for fill in fills if "_lio_1" in fill).startswith("int32_t")
 
 
