@@ -20,7 +20,8 @@ Rauch, Luescher & Gerstner 2006, doi:10.1007/s10827-006-7074-5 (escape rates).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -185,6 +186,15 @@ def compute(
                     worst = {"error": max(errors.values()), "loss.truth": of_truth}
                     rows.append({"fit": name, "method": method, "seed": number, **worst, **cost, **errors})
                 bar.advance()
+    metrics, reasons = _metrics(rows)
+    versions = [
+        {"package": peer, "version": version(Path(python), FITTED[peer])} for peer, python in environments.items()
+    ]
+    return Results(metrics=metrics, reasons=reasons, tables={"fits": rows, "versions": versions})
+
+
+def _metrics(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float | None], dict[str, str]]:
+    """Return medians over seeds and seconds beside the peer's, and why those are not known."""
     metrics: dict[str, float | None] = {}
     for fit, method in dict.fromkeys((row["fit"], row["method"]) for row in rows):
         here = [row for row in rows if (row["fit"], row["method"]) == (fit, method)]
@@ -194,7 +204,7 @@ def compute(
         metrics[f"{key}.error.worst"] = max(row["error"] for row in here)
         for parameter in NEURONS[FITS[fit].neuron].truth:
             metrics[f"{key}.error.{parameter}"] = float(np.median([row[f"error.{parameter}"] for row in here]))
-    reasons = {}
+    reasons: dict[str, str] = {}
     for name in (name for name, fit in FITS.items() if fit.peer):
         metric, theirs = f"speed.{_key(name)}.{PEER}", metrics.get(f"{_key(name)}.refined.seconds")
         if theirs is None:
@@ -203,10 +213,7 @@ def compute(
             ours = metrics[f"{_key(name)}.gradient.seconds"]
             assert ours is not None
             metrics[metric] = theirs / ours
-    versions = [
-        {"package": peer, "version": version(Path(python), FITTED[peer])} for peer, python in environments.items()
-    ]
-    return Results(metrics=metrics, reasons=reasons, tables={"fits": rows, "versions": versions})
+    return metrics, reasons
 
 
 def _key(fit: str) -> str:
@@ -215,7 +222,8 @@ def _key(fit: str) -> str:
 
 def _heard(run: Run, neuron: Neuron, duration: float) -> np.ndarray:
     """Return what a neuron hears in a duration in s, in A, a sample for each `STIMULUS_STEP`."""
-    return neuron.hears(run.generator("current").standard_normal(-(-round(duration * 1e3) // 5)))
+    samples = math.ceil(round(duration / STIMULUS_STEP, 6))
+    return neuron.hears(run.generator("current").standard_normal(samples))
 
 
 def _case(

@@ -21,7 +21,7 @@ from cortwin.cpp import compiler
 from cortwin.errors import CortwinError
 from cortwin.experiment import Drawing, Parameter, Results, Run, Section, Table, run_script
 from cortwin.speed import Contestant, Race
-from cortwin.speed.environments import PACKAGES, interpreter, version
+from cortwin.speed.environments import PACKAGES, interpreters, version
 
 SCRIPTS = Path(__file__).parent / "contestants"
 NAMES = {
@@ -127,7 +127,7 @@ def compute(
 ) -> Results:
     """Let them take turns; then grow the networks."""
     run.record("compiler", compiler.find().describe("release"))
-    environments = _environments(peers)
+    environments = interpreters(peers, PACKAGES)
     metrics: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
@@ -185,17 +185,6 @@ def compute(
         notes={"repetitions": repetitions, "absent": [NAMES[p] for p in PACKAGES if p not in environments],
                "missed": missed, "quick": run.quick},
     )  # fmt: skip
-
-
-def _environments(peers: str) -> dict[str, str]:
-    """Return the interpreter of each peer that is installed."""
-    if not peers:
-        return {}
-    folder = Path(peers).expanduser()
-    if not folder.is_dir():
-        raise CortwinError(f"peers is '{peers}', which is no folder")
-    found = {peer: interpreter(folder, peer) for peer in PACKAGES}
-    return {peer: str(python) for peer, python in found.items() if python is not None}
 
 
 def _peers(work: Work) -> list[str]:

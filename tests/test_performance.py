@@ -61,7 +61,7 @@ def test_a_ratio_is_of_medians_at_a_peers_best_number_of_threads(performance, mo
         ("sorted", 2): 2.0, ("nest", 1): 9.0, ("nest", 2): 4.0,
     }  # fmt: skip
     there = {"nest": tmp_path / "python"}
-    monkeypatch.setattr(performance.module, "interpreter", lambda folder, peer: there.get(peer))
+    monkeypatch.setattr(environments, "interpreter", lambda folder, peer: there.get(peer))
     monkeypatch.setattr(performance.module, "version", lambda python, package: "3.10")
     results = computed(
         performance, seconds, monkeypatch, works=("brunel",), threads=2, repetitions=3, peers=str(tmp_path)

@@ -225,7 +225,7 @@ class CortwinDevice(CPPStandaloneDevice):
         return number
 
     def _unwritten(self) -> list[str]:
-        """Return lines that say of each product whether its weights or sums are written in any other way."""
+        """Return lines that say of each product whether nothing else writes its weights or sums within a run."""
         return [
             f"cortwin::unwritten<{number}>() = {str(self.written.isdisjoint(variables)).lower()};"
             for number, variables in self.products.items()

@@ -271,7 +271,7 @@ private:
     {
         for (const std::int32_t source : leaving)
             __builtin_prefetch(&begins[source * stride]);
-        if (rows != nullptr && order.empty())
+        if (rows != nullptr)
             for (const std::int32_t source : leaving)
                 prefetch(rows->delays.data(), row_begin(source), row_end(source));
         for (const std::int32_t source : leaving)
