@@ -367,7 +367,8 @@ def report(results: Results) -> list[Section]:
         ),
         Section(
             "Cost",
-            "One and two threads, and two runs with one seed, give the same spikes: {microcircuit.identical}.",
+            "One and two threads, and two runs with one seed, give the same spikes: {microcircuit.identical}."
+            + _beside(results.metrics),
             drawings=["cost"] if results.tables["cost"] else [],
             tables=[
                 Table(
@@ -378,6 +379,14 @@ def report(results: Results) -> list[Section]:
             ],
         ),
     ]  # fmt: skip
+
+
+def _beside(metrics: Mapping[str, Any]) -> str:
+    """Return how much longer others take that were run, each at its best number of threads."""
+    names = {"nest": "NEST", "stock": "Stock Brian2, at a scale of {parameters.stock},"}
+    ratios = {name: metrics[f"microcircuit.ratio.{name}"] for name in names}
+    run = [name for name, ratio in ratios.items() if ratio is not None and math.isfinite(ratio)]
+    return "".join(f" {names[name]} takes {{microcircuit.ratio.{name}}} times as long as cortwin." for name in run)
 
 
 def _cost_rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
