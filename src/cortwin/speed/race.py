@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -84,11 +85,17 @@ class Runner:
         except BrokenPipeError:
             answer = ""
         if not answer:
-            self.complaints.seek(0)
-            last = (self.complaints.read().strip().splitlines() or ["without a word"])[-1]
             who = self.contestant
-            raise CortwinError(f"the process of {who.name} with {who.threads} threads ended: {last}")
+            raise CortwinError(f"the process of {who.name} with {who.threads} threads ended: {self._last_word()}")
         return json.loads(answer)
+
+    def _last_word(self) -> str:
+        """Return why the process has ended, as far as it or the system tells."""
+        status = self.process.wait()
+        if status == -signal.SIGKILL:
+            return "it was killed, as a system does that runs out of memory"
+        self.complaints.seek(0)
+        return (self.complaints.read().strip().splitlines() or [f"without a word, status {status}"])[-1]
 
 
 class Race:
@@ -111,8 +118,10 @@ class Race:
                 runner.process.kill()
                 runner.process.wait()
                 for stream in (runner.process.stdin, runner.process.stdout, runner.complaints):
-                    if stream is not None:
-                        stream.close()
+                    # What a dead process was still to hear cannot be sent.
+                    with suppress(BrokenPipeError):
+                        if stream is not None:
+                            stream.close()
                 runner.folder.cleanup()
 
     def measure(
@@ -166,7 +175,6 @@ def _key(runner: Runner) -> tuple[str, int]:
 
 def _start(contestant: Contestant) -> Runner:
     threads = contestant.threads
-    several = "true" if threads > 1 else "false"
     settings = {
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
@@ -176,7 +184,6 @@ def _start(contestant: Contestant) -> Runner:
         "TF_NUM_INTEROP_THREADS": threads,
         # XLA takes the size of its pool from NPROC.
         "NPROC": threads,
-        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen={several}",
         "CUDA_VISIBLE_DEVICES": "",
         "JAX_PLATFORMS": "cpu",
         # As in an environment that is activated: some libraries call a compiler that lies beside the interpreter.
