@@ -3,7 +3,7 @@
 //     delivery SEED CASES rows|arrays
 //
 // prints what was delivered, and ends with status 1 at the first difference. On one thread the synapses must come in
-// the same order; on several, those of each target must.
+// the same order; on several, those of each target must, however often one thread goes on alone.
 #include <cmath>
 #include <map>
 #include <random>
@@ -19,7 +19,7 @@ std::mt19937 generator;
 int draw(int from, int to) { return std::uniform_int_distribution<int>(from, to)(generator); }
 
 struct Pathway {
-    int source_begin, source_end, target_begin, target_end;
+    int source_begin, source_end, target_begin, target_end, n_elements;
     std::vector<int32_t> sources, targets;
     std::vector<double> delays;  // seconds, one or one for each synapse
 };
@@ -30,7 +30,8 @@ Pathway random_pathway(bool large)
     p.source_begin = draw(0, 5);
     p.source_end = p.source_begin + (large ? draw(200, 400) : draw(1, 40));
     p.target_begin = draw(0, 5);
-    p.target_end = p.target_begin + (large ? draw(50, 500) : draw(1, 40));
+    p.target_end = p.target_begin + (large ? draw(50, 500) : draw(1, 200));
+    p.n_elements = p.target_end + draw(0, 100);
     const int n = large ? draw(100000, 150000) : draw(0, 3) == 0 ? draw(0, 3) : draw(0, 3000);
     for (int k = 0; k < n; k++) {
         p.sources.push_back(draw(p.source_begin, p.source_end - 1));
@@ -51,17 +52,26 @@ void draw_delays(Pathway& p, double dt, bool one)
         delay = std::max(delay, 0.0);
 }
 
-// What is delivered in a step, for each thread.
-std::vector<std::vector<int32_t>> delivered(Delivery& delivery)
+// What is delivered in a step, by each thread where all take part: their spikes are remembered by each.
+std::vector<std::vector<int32_t>> delivered(Delivery& delivery, const std::vector<int32_t>& spikes, bool together)
 {
-    std::vector<std::vector<int32_t>> found(cortwin::threads());
-    std::atomic<int> threads(0);
-    delivery.deliver([&](const std::vector<Piece>& pieces) {
-        std::vector<int32_t>& mine = found[threads++];
-        for (const Piece& piece : pieces)
-            for (int64_t k = piece.begin; k < piece.end; k++)
-                mine.push_back(piece.list ? piece.list[k] : k);
-    });
+    std::vector<std::vector<int32_t>> found(together ? cortwin::threads() : 1);
+    const auto step = [&](int thread) {
+        delivery.push(spikes.data(), spikes.size());
+        delivery.deliver([&](const std::vector<Piece>& pieces) {
+            for (const Piece& piece : pieces)
+                for (int64_t k = piece.begin; k < piece.end; k++)
+                    found[thread].push_back(piece.list ? piece.list[k] : k);
+        });
+    };
+    if (together)
+        cortwin::in_parallel([&](int part) {
+            cortwin::share = {part, cortwin::threads()};
+            step(part);
+            cortwin::share = {0, 1};
+        });
+    else
+        step(0);
     return found;
 }
 
@@ -75,15 +85,16 @@ std::map<int32_t, std::vector<int32_t>> by_target(const std::vector<int32_t>& sy
 
 long events = 0, divided = 0;
 
-bool same(Delivery& delivery, CSpikeQueue& queue, const Pathway& p, const std::vector<int32_t>& label)
+bool same(Delivery& delivery, CSpikeQueue& queue, const Pathway& p, const std::vector<int32_t>& label,
+          const std::vector<int32_t>& spikes, bool together)
 {
-    auto found = delivered(delivery);
+    auto found = delivered(delivery, spikes, together);
     for (auto& part : found)
         for (int32_t& synapse : part)
             synapse = label.empty() ? synapse : label[synapse];
     const std::vector<int32_t> expected = *queue.peek();
     events += expected.size();
-    if (found.size() == 1 && label.empty())
+    if (cortwin::threads() == 1 && label.empty())
         return found[0] == expected;
     std::map<int32_t, std::vector<int32_t>> all;
     for (const auto& part : found)
@@ -106,13 +117,18 @@ std::vector<int32_t> random_spikes(const Pathway& p)
 
 bool run(Delivery& delivery, CSpikeQueue& queue, const Pathway& p, const std::vector<int32_t>& label, int n_steps)
 {
+    bool together = false;  // the first step is one thread's
     for (int step = 0; step < n_steps; step++) {
         std::vector<int32_t> spikes = random_spikes(p);
+        if (step > 0 && delivery.divided() && draw(0, 9) == 0) {
+            together = !together;
+            if (together)
+                delivery.replicate();
+        }
         queue.advance();
         if (!p.sources.empty())  // Brian2 would look at the delay of a synapse
             queue.push(spikes.data(), spikes.size());
-        delivery.push(spikes.data(), spikes.size());
-        if (!same(delivery, queue, p, label))
+        if (!same(delivery, queue, p, label, spikes, together))
             return false;
     }
     return true;
@@ -122,7 +138,7 @@ bool run(Delivery& delivery, CSpikeQueue& queue, const Pathway& p, const std::ve
 bool arrays_case(bool large)
 {
     Pathway p = random_pathway(large);
-    Delivery delivery("arrays", p.source_begin, p.source_end, p.target_begin, p.target_end);
+    Delivery delivery("arrays", p.source_begin, p.source_end, p.target_begin, p.target_end, p.n_elements);
     CSpikeQueue queue(p.source_begin, p.source_end);
     const bool one = draw(0, 1), divisible = draw(0, 3);
     double dt = 1e-4;
@@ -169,7 +185,7 @@ bool rows_case(bool large)
     }
     for (std::size_t s = 1; s < rows.first.size(); s++)
         rows.first[s] += rows.first[s - 1];
-    Delivery delivery("rows", p.source_begin, p.source_end, p.target_begin, p.target_end);
+    Delivery delivery("rows", p.source_begin, p.source_end, p.target_begin, p.target_end, p.n_elements);
     CSpikeQueue queue(p.source_begin, p.source_end);
     for (int r = 0; r < 3; r++) {
         if (one)

@@ -52,7 +52,7 @@ void show(const char* name, const Counts& counts, Stream& stream) {
     for (std::uint64_t words : counts.words()) std::cout << " " << words;
     std::cout << "\\n" << "drawn";
     std::vector<std::int32_t> drawn(%(draws)d);
-    counts.draw(drawn.data(), drawn.size(), stream);
+    counts.draw(drawn.data(), 0, drawn.size(), stream);
     std::vector<std::size_t> histogram(counts.words().size() + 1);
     for (std::int32_t one : drawn) histogram[one - counts.lowest()]++;
     for (std::size_t count : histogram) std::cout << " " << count;
@@ -75,13 +75,33 @@ int main() {
     }
     seed(13);
     std::vector<double> many(%(draws)d);
-    normals(many.data(), many.size(), first);
+    normals(many.data(), 0, many.size(), first);
     std::cout << "normals";
     for (double one : many) std::cout << " " << one;
     std::cout << "\\nuniforms";
-    uniforms(many.data(), many.size(), first);
+    uniforms(many.data(), 0, many.size(), first);
     for (double one : many) std::cout << " " << one;
     std::cout << "\\n";
+    // The same elements at once and in parts, the last part first: streams begin with their first stretches.
+    const Counts few = Counts::poisson(2), wide = Counts::poisson(5e4);
+    for (int parts = 0; parts < 2; parts++) {
+        seed(14);
+        std::vector<double> x(1000), y(1000);
+        std::vector<std::int32_t> k(1000), n(1000);
+        const std::size_t bounds[] = {0, parts ? 640u : 1000u, 1000};
+        second.stretch(0);
+        for (int part = parts; part >= 0; part--) {
+            const std::size_t begin = bounds[part], size = bounds[part + 1] - begin;
+            uniforms(x.data() + begin, begin, size, second);
+            normals(y.data() + begin, begin, size, second);
+            few.draw(k.data() + begin, begin, size, second);
+            wide.draw(n.data() + begin, begin, size, second);
+        }
+        std::cout << (parts ? "parts" : "whole");
+        for (int place = 0; place < 1000; place++)
+            std::cout << " " << x[place] << " " << y[place] << " " << k[place] << " " << n[place];
+        std::cout << "\\n";
+    }
 }
 """
 
@@ -165,9 +185,14 @@ def test_uniform_deviates_are_uniform(lines):
     classes = np.bincount((1000 * x).astype(int), minlength=1000)
     expected = DRAWS / 1000
     assert ((classes - expected) ** 2 / expected).sum() < scipy.stats.chi2(999).ppf(1 - RARE)
-    # Neighbours, and those eight apart that come from one generator, do not hang together.
-    for lag in (1, 4, 8, 256):
+    # Neighbours, those eight apart that come from one generator, and those of neighbouring stretches (64).
+    for lag in (1, 4, 8, 64, 512):
         assert abs(np.corrcoef(x[lag:], x[:-lag])[0, 1]) < 6 / np.sqrt(DRAWS)
+
+
+def test_what_an_element_draws_does_not_depend_on_where_the_loop_began(lines):
+    assert lines["whole"] == lines["parts"]
+    assert len(set(lines["whole"][0][::4])) == 1000
 
 
 def test_streams_are_their_own_and_a_seed_repeats_them(lines):

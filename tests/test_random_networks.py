@@ -33,11 +33,11 @@ I : 1 (constant)
 """
 
 
-def random_network(generator: np.random.Generator, number: int) -> list:
+def random_network(generator: np.random.Generator, number: int, largest: int) -> list:
     """Return the objects of two populations and two to four pathways, each thing about them drawn."""
     groups, objects = [], []
     for letter in "ab":
-        size = int(generator.integers(1, 13))
+        size = int(generator.integers(1, largest + 1))
         refractory = generator.choice([0, 1, 7])
         group = NeuronGroup(
             size,
@@ -97,11 +97,11 @@ def _pathway(generator: np.random.Generator, source, target, name: str) -> Synap
     return synapses
 
 
-def networks(seed: int, count: int) -> Network:
+def networks(seed: int, count: int, largest: int = 12) -> Network:
     """Return some random networks side by side; the same for the same seed, on whichever device is active."""
     generator = np.random.default_rng(seed)
     defaultclock.dt = STEP
-    return Network([part for number in range(count) for part in random_network(generator, number)])
+    return Network([part for number in range(count) for part in random_network(generator, number, largest)])
 
 
 @contextlib.contextmanager
@@ -126,13 +126,18 @@ def compiled(name: str, seed: int, count: int, folder, level: str) -> tuple[dict
         network.run(STEPS * STEP)
         notes = list(getattr(active, "notes", ()))
         active.build(directory=str(folder), with_output=False)
-        found = {}
-        for part in network.objects:
-            if isinstance(part, SpikeMonitor):
-                found[part.name] = np.stack([np.rint(np.asarray(part.t / STEP)), np.asarray(part.i)]).astype(int)
-            elif isinstance(part, StateMonitor):
-                found |= {f"{part.name}.{name}": np.asarray(getattr(part, name)).T for name in ("v", "g")}
-    return found, notes
+        return recorded(network), notes
+
+
+def recorded(network: Network) -> dict:
+    """Return spikes and states that the monitors of a network hold."""
+    found = {}
+    for part in network.objects:
+        if isinstance(part, SpikeMonitor):
+            found[part.name] = np.stack([np.rint(np.asarray(part.t / STEP)), np.asarray(part.i)]).astype(int)
+        elif isinstance(part, StateMonitor):
+            found |= {f"{part.name}.{name}": np.asarray(getattr(part, name)).T for name in ("v", "g")}
+    return found
 
 
 def through_xla(seed: int, count: int) -> dict:
@@ -173,6 +178,30 @@ def check(seed: int, count: int, tmp_path, level: str) -> None:
 def test_random_networks_run_alike(tmp_path):
     # The compiler takes most of the time; what it makes of our loops at higher levels is for the slow test.
     check(5, 2, tmp_path, "-O1")
+
+
+def test_threads_change_no_bit(tmp_path, monkeypatch):
+    """Of networks whose neurons are divided among threads, 64 at a time; after two runs, each begun by one alone."""
+    found = {}
+    with standalone(device.NAME, "-O1") as active:
+        network = networks(7, 2, largest=200)
+        network.run(STEPS * STEP)
+        network.run(STEPS * STEP)
+        active.build(directory=str(tmp_path), with_output=False, run=False)
+        # All take part, however much faster one would be.
+        header = tmp_path / "cortwin" / "segment.h"
+        text = header.read_text()
+        assert text.count("&& !together_is_faster") == 1
+        header.write_text(text.replace("&& !together_is_faster", "&& turn % 64 == 0"))
+        active.compile_source(str(tmp_path), "unix", False, True)
+        for threads in (1, 2, 3):
+            monkeypatch.setenv("CORTWIN_THREADS", str(threads))
+            active.run(str(tmp_path), f"results_{threads}", with_output=False)
+            found[threads] = recorded(network)
+    assert sum(values.shape[1] for name, values in found[1].items() if name.startswith("spikes")) > 1000
+    for threads in (2, 3):
+        for name, values in found[1].items():
+            np.testing.assert_array_equal(values, found[threads][name], err_msg=f"{name}, {threads} threads")
 
 
 @pytest.mark.slow

@@ -92,13 +92,11 @@ def test_of_a_process_that_was_killed_the_reason_is_told(monkeypatch):
     started = []
     start = race._start
     monkeypatch.setattr(race, "_start", lambda *given: started.append(start(*given)) or started[-1])
-    with (
-        pytest.raises(CortwinError, match="the process of ours with 1 threads ended: it was killed, as a system does"),
-        speed.Race.running(speed.trainers(["ours"], [1])) as running,
-    ):
+    with speed.Race.running(speed.trainers(["ours"], [1])) as running:
         started[0].process.kill()
         started[0].process.wait()
-        running.times(CASE, 1, ["ours"])
+        with pytest.raises(CortwinError, match="the process of ours with 1 threads ended: it was killed, as a system"):
+            running.times(CASE, 1, ["ours"])
 
 
 def test_our_updates_are_those_of_fit(monkeypatch):

@@ -18,7 +18,8 @@ from brian2.devices.device import all_devices
 from brian2.utils.filetools import copy_directory
 
 from cortwin.blocks import marked
-from cortwin.cpp import functions, paths, randomness, units
+from cortwin.cpp import functions, paths, randomness, segments, units
+from cortwin.cpp.effects import Made, divided_pathways
 from cortwin.cpp.paths import dense
 from cortwin.cpp.paths.statements import written
 from cortwin.errors import CortwinError
@@ -84,6 +85,7 @@ class CortwinDevice(CPPStandaloneDevice):
     blocks : what paths found of the blocks that pathways of spikes go along, by the pathway's name
     products : numbers of summed variables that are matrix products, with the variables of their weights and sums
     written : variables that statements of some code object assign to within a run, sums over synapses left out
+    made : code objects that have a template of ours, by name
     units : further flags of each file that is compiled, by its name
     fast : whether paths are asked at all; else every template is Brian2's
     """
@@ -97,12 +99,13 @@ class CortwinDevice(CPPStandaloneDevice):
         self.blocks: dict[str, Any] = {}
         self.products: dict[int, tuple[Any, Any]] = {}
         self.written: set[Any] = set()
+        self.made: dict[str, Made] = {}
         self.units: dict[str, tuple[str, ...]] = {}
         self.fast = True
         self._numbers: dict[str, int] = {}
         self.extra_link_args = [*self.extra_link_args, "-pthread"]
         # The main program counts runs, sets the seed, and knows which products may stand.
-        own = ("latest_product", "runs", "stream")
+        own = ("latest_product", "runs", "segment", "stream")
         self.headers = [*self.headers, *(f'"cortwin/{name}.h"' for name in own)]
 
     def seed(self, seed: int | None = None) -> None:
@@ -141,8 +144,9 @@ class CortwinDevice(CPPStandaloneDevice):
         # One frame more lies between Brian2 and the namespace of the caller.
         super().network_run(*arguments, **{**keywords, "level": keywords.get("level", 0) + 1})
         if not self.build_on_run:
+            self._join_code_objects()
             # Brian2 takes the processor's time, to which every thread adds.
-            network, lines = [queued for kind, queued in self.main_queue if kind == "run_network"][-1]
+            network, lines = self._last_run()
             place = next(n for n, line in enumerate(lines) if line.startswith(f"{network.name}.run("))
             lines[place : place + 1] = [
                 *self._unwritten(),
@@ -210,8 +214,10 @@ class CortwinDevice(CPPStandaloneDevice):
             compiler_kwds={**(compiler_kwds or {}), **headers},
             **keywords,
         )
-        name = getattr(owner, "name", "")
-        self.notes.append(Note(made.name, name, template_name, choice.template, reason, choice.flags))
+        owner_name = getattr(owner, "name", "")
+        self.notes.append(Note(made.name, owner_name, template_name, choice.template, reason, choice.flags))
+        if choice.template != template_name:
+            self.made[made.name] = Made(request, choice, self.arrays)
         return made
 
     def number_of(self, name: str) -> int:
@@ -223,6 +229,20 @@ class CortwinDevice(CPPStandaloneDevice):
         number = self.number_of(f"{name}.{sums.name}")
         self.products[number] = (weights, sums)
         return number
+
+    def _last_run(self) -> tuple[Any, list[str]]:
+        """Return the network that was run last, and the lines of its run."""
+        return [queued for kind, queued in self.main_queue if kind == "run_network"][-1]
+
+    def _join_code_objects(self) -> None:
+        """Let the program go through a run's code objects in segments, unless Brian2 is to time each of them."""
+        if self.enable_profiling or not self.fast:
+            return
+        _, lines = self._last_run()
+        divided = divided_pathways(self.made.values())
+        found = {name: made.effects(divided) for name, made in self.made.items()}
+        known = {name: effects for name, effects in found.items() if effects is not None}
+        lines[:] = segments.joined(lines, known, lambda: self.number_of(f"segment {len(self._numbers)}"))
 
     def _unwritten(self) -> list[str]:
         """Return lines that say of each product whether nothing else writes its weights or sums within a run."""

@@ -22,7 +22,19 @@ LARGEST_VARIANCE = 1e6
 
 # C++ name of a code object's stream.
 STREAM = "_own_stream"
-STOCK_POISSON = poisson_code.replace("int32_t _poisson(", "int32_t _untabulated_poisson(")
+
+
+def _of_a_source(code: str) -> str:
+    """Return Brian2's Poisson numbers with a source of uniform deviates as an argument."""
+    code = code.replace("_rand(_vectorisation_idx)", "_source.uniform()")
+    for name in ("_poisson_mult", "_poisson_ptrs", "_poisson"):
+        own = "_untabulated_poisson" if name == "_poisson" else name
+        code = code.replace(f"int32_t {name}(", f"template <class Source> int32_t {own}(Source& _source, ")
+        code = code.replace(f"return {name}(", f"return {own}(_source, ")
+    return code
+
+
+STOCK_POISSON = _of_a_source(poisson_code)
 
 
 def use_in(code_object: type) -> None:
@@ -53,7 +65,7 @@ def use_in(code_object: type) -> None:
             cortwin::PoissonCounts _poisson_counts;
             inline int32_t _poisson(double mean, int32_t place) {{
                 return _poisson_counts.draw(mean, {STREAM}, [=](double same) {{
-                    return _untabulated_poisson(same, place);
+                    return _untabulated_poisson({STREAM}, same, place);
                 }});
             }}""",
             lambda owner: poisson_code,

@@ -3,14 +3,19 @@
 //
 // Each count has a whole number of the 2^64 words, its probability times 2^64 rounded, and the table gives exactly those
 // words to it. So the table's distribution is known to the last bit, and is compared with the formula's when it is built.
+// Many numbers of few counts are drawn by inversion instead, with the same words: most are told by 12 bits of a word.
 #ifndef CORTWIN_COUNTS_H
 #define CORTWIN_COUNTS_H
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
 #include <vector>
 
 #include "stream.h"
@@ -43,23 +48,14 @@ public:
         return first + std::int32_t((word << bits) < own[column] ? column : other[column]);
     }
 
-    void draw(std::int32_t* into, std::size_t count, Stream& stream) const {
-        std::uint64_t words[Stream::size];
-        const std::uint64_t* __restrict full = own.data();
-        const std::uint64_t* __restrict rest = other.data();
-        const int shift = bits;
-        if (bits == 0) {
-            for (std::size_t k = 0; k < count; k++) into[k] = first;
-            return;
-        }
-        for (std::size_t done = 0; done < count; done += Stream::size) {
-            const std::size_t part = count - done < Stream::size ? count - done : Stream::size;
-            stream.fill(words, part);
-            for (std::size_t k = 0; k < part; k++) {
-                const std::uint64_t column = words[k] >> (64 - shift), below = full[column], beyond = rest[column];
-                into[done + k] = first + std::int32_t((words[k] << shift) < below ? column : beyond);
-            }
-        }
+    // The counts of some elements, in stretches of them.
+    void draw(std::int32_t* into, std::size_t from, std::size_t count, Stream& stream) const {
+        if (bits == 0)
+            std::fill(into, into + count, first);
+        else
+            by_stretch(from, count, stream, [=](std::size_t place, std::size_t part, Generators& generators) {
+                pieces.empty() ? by_words(into + place, part, generators) : by_pieces(into + place, part, generators);
+            });
     }
 
     // The words that a count has, of 2^64; for tests. (A table of one count has all of them: no number of 64 bits.)
@@ -80,6 +76,13 @@ private:
     std::int32_t first;
     // A column's words below `own` (shifted to the top of the word) are its own count's, the rest another one's.
     std::vector<std::uint64_t> own, other;
+    // Of few counts, what the first 12 bits of a word tell: the count that all words with them have, if one has them
+    // all. And the first word of each count, when they stand in order.
+    static const int piece = 12, per_word = 64 / piece;
+    static const std::size_t few = 64;
+    static const std::uint8_t undecided = 255;
+    std::vector<std::uint8_t> pieces;
+    std::vector<std::uint64_t> begins;
 
     // Probabilities by the ratio of neighbours, outwards from the mode and relative to it.
     template <class Ratio>
@@ -114,7 +117,60 @@ private:
             std::fprintf(stderr, "error: a table of counts is %g from its distribution\n", distance);
             std::exit(1);
         }
+        if (p.size() <= few) cut(words);
         share(words);
+    }
+
+    void cut(const std::vector<std::uint64_t>& words) {
+        std::uint64_t begin = 0;
+        for (std::uint64_t size : words) {
+            begins.push_back(begin);
+            if (size > UINT64_MAX - begin) break;  // it has the last word: those behind have none
+            begin += size;
+        }
+        pieces.resize(std::size_t(1) << piece);
+        for (std::uint64_t k = 0; k < pieces.size(); k++) {
+            const std::uint64_t lowest = k << (64 - piece), highest = lowest | (UINT64_MAX >> piece);
+            pieces[k] = owner(lowest) == owner(highest) ? owner(lowest) : undecided;
+        }
+    }
+
+    // Whose word this is: the last count that begins at it or before.
+    std::uint8_t owner(std::uint64_t word) const {
+        return std::uint8_t(std::upper_bound(begins.begin(), begins.end(), word) - begins.begin() - 1);
+    }
+
+    // Five counts from a word; one in hundreds takes the rest of its bits from another word.
+    void by_pieces(std::int32_t* into, std::size_t count, Generators& generators) const {
+        std::uint64_t words[STRETCH / per_word + Generators::lanes];
+        std::uint8_t counts[STRETCH + per_word];
+        const std::size_t n = (count + per_word - 1) / per_word;
+        generators.fill(words, n);
+        Supply more(generators);
+        const std::uint8_t* known = pieces.data();
+        const std::uint64_t mask = (1 << piece) - 1;
+        for (std::size_t k = 0; k < n; k++)
+            for (int p = 0; p < per_word; p++) counts[k * per_word + p] = known[(words[k] >> (p * piece)) & mask];
+        const std::uint8_t* const end = counts + count;
+        for (void* open = counts; (open = std::memchr(open, undecided, end - static_cast<std::uint8_t*>(open)));) {
+            const std::size_t k = static_cast<std::uint8_t*>(open) - counts;
+            const std::uint64_t told = (words[k / per_word] >> (k % per_word * piece)) & mask;
+            counts[k] = owner((told << (64 - piece)) | (more.next() >> piece));
+        }
+        for (std::size_t k = 0; k < count; k++) into[k] = first + counts[k];
+    }
+
+    // One count from a word, by its column.
+    void by_words(std::int32_t* into, std::size_t count, Generators& generators) const {
+        std::uint64_t words[STRETCH];
+        generators.fill(words, count);
+        const std::uint64_t* __restrict full = own.data();
+        const std::uint64_t* __restrict rest = other.data();
+        const int shift = bits;
+        for (std::size_t k = 0; k < count; k++) {
+            const std::uint64_t column = words[k] >> (64 - shift), below = full[column], beyond = rest[column];
+            into[k] = first + std::int32_t((words[k] << shift) < below ? column : beyond);
+        }
     }
 
     // Vose's pairing: a column that is not full takes the rest from one that overflows.
@@ -146,16 +202,24 @@ private:
 // and means whose table would be too large, are left to another sampler.
 class PoissonCounts {
 public:
-    template <class Otherwise>
-    std::int32_t draw(double mean, Stream& stream, Otherwise otherwise) {
-        const Counts* table = table_of(mean, 1);
-        return table ? table->draw(stream.next()) : otherwise(mean);
+    // The table of a mean that `count` numbers are drawn of now, null where there is none; for all threads the same.
+    std::shared_ptr<const Counts> table(double mean, std::size_t count) {
+        if (!(mean >= 0 && mean <= largest)) return nullptr;
+        const std::lock_guard<std::mutex> lock(mutex);
+        for (Known& one : known) {
+            if (one.mean == mean) return wanted(one, count);
+        }
+        Known& one = known[oldest];
+        oldest = (oldest + 1) % few;
+        one = Known();
+        one.mean = mean;
+        return wanted(one, count);
     }
 
     template <class Otherwise>
-    void draw(double mean, std::int32_t* into, std::size_t count, Stream& stream, Otherwise otherwise) {
-        if (const Counts* table = table_of(mean, count)) return table->draw(into, count, stream);
-        for (std::size_t k = 0; k < count; k++) into[k] = otherwise(mean);
+    std::int32_t draw(double mean, Stream& stream, Otherwise otherwise) {
+        const std::shared_ptr<const Counts> known = table(mean, 1);
+        return known ? known->draw(stream.next()) : otherwise(mean);
     }
 
 private:
@@ -165,30 +229,27 @@ private:
     struct Known {
         double mean = -1;
         std::size_t drawn = 0;
-        Counts table;
+        std::shared_ptr<const Counts> table;
     } known[few];
     int oldest = 0;
+    std::mutex mutex;
 
-    const Counts* table_of(double mean, std::size_t count) {
-        if (!(mean >= 0 && mean <= largest)) return nullptr;
-        for (Known& one : known) {
-            if (one.mean == mean) return wanted(one, count);
-        }
-        Known& one = known[oldest];
-        oldest = (oldest + 1) % few;
-        one.mean = mean;
-        one.drawn = 0;
-        return wanted(one, count);
-    }
-
-    static const Counts* wanted(Known& one, std::size_t count) {
-        if (one.drawn >= many) return &one.table;
-        one.drawn += count;
-        if (one.drawn < many) return nullptr;
-        one.table = Counts::poisson(one.mean);
-        return &one.table;
+    static std::shared_ptr<const Counts> wanted(Known& one, std::size_t count) {
+        if (!one.table && (one.drawn += count) >= many) one.table = std::make_shared<Counts>(Counts::poisson(one.mean));
+        return one.table;
     }
 };
+
+// The counts of some elements from a table, or one after the other by `otherwise(supply)` where there is none.
+template <class Otherwise>
+void poissons(const Counts* table, std::int32_t* into, std::size_t first, std::size_t count, Stream& stream,
+              Otherwise otherwise) {
+    if (table) return table->draw(into, first, count, stream);
+    by_stretch(first, count, stream, [=](std::size_t place, std::size_t part, Generators& generators) {
+        Supply supply(generators);
+        for (std::size_t k = 0; k < part; k++) into[place + k] = otherwise(supply);
+    });
+}
 
 }  // namespace cortwin
 

@@ -5,7 +5,7 @@
 // are delivered over their slices of delay d. From the longest delay to the shortest, spike by spike, synapse by
 // synapse: this is the order in which Brian2's queue holds them, so every sum comes out the same to the last bit.
 //
-// With several threads a slice is cut once more, by the range of targets that each thread owns. The order of what
+// With several threads a slice is cut once more, by the targets of which each thread has its share. The order of what
 // arrives at one target stays, so the result does not depend on the number of threads.
 #ifndef CORTWIN_DELIVERY_H
 #define CORTWIN_DELIVERY_H
@@ -25,12 +25,10 @@
 
 namespace cortwin {
 
-const std::int64_t DIVIDED = 100000;  // synapses from which on a pathway is divided among threads
-const double WORTH_IT = 2000;         // synaptic events in a step that take longer than waking the other threads
-const int SLICE = 4;                  // synapses that a slice must hold on average, else synapses are listed
-const std::size_t AHEAD = 16;         // slices between asking for memory and using it
-const int LINES = 6;                  // cache lines asked for; in longer slices the processor goes on by itself
-const int LINE = 64;                  // bytes
+const int SLICE = 4;           // synapses that a slice must hold on average, else synapses are listed
+const std::size_t AHEAD = 16;  // slices between asking for memory and using it
+const int LINES = 6;           // cache lines asked for; in longer slices the processor goes on by itself
+const int LINE = 64;           // bytes
 
 // Synapses that are delivered one after the other: list[begin] .. list[end - 1], or begin .. end - 1 without a list.
 struct Piece {
@@ -53,15 +51,17 @@ template <typename T> inline void prefetch(const T* array, std::int64_t begin, s
         __builtin_prefetch(line);
 }
 
-class Delivery {
+class Delivery : public Replicated {
 public:
     int run = 0;  // the last run that it was prepared for
 
-    // A pathway from the sources `source_begin` .. `source_end - 1` of a group to a range of targets.
+    // A pathway from the sources `source_begin` .. `source_end - 1` of a group to a range of targets in a group of
+    // `n_elements`.
     Delivery(const char* name, std::int32_t source_begin, std::int32_t source_end, std::int32_t target_begin,
-             std::int32_t target_end)
+             std::int32_t target_end, std::int32_t n_elements)
         : name(name), source_begin(source_begin), source_end(source_end), target_begin(target_begin),
-          n_targets(target_end - target_begin), n_sources(source_end - source_begin), due(MOST_THREADS)
+          n_targets(target_end - target_begin), n_elements(n_elements), n_sources(source_end - source_begin),
+          due(threads()), under_way(threads()), pending(threads())
     {
     }
 
@@ -123,7 +123,7 @@ public:
         const std::int64_t range = longest - shortest + 1;
         listed = range > 1 && n_synapses < SLICE * range * n_sources;
         n_delays = listed ? 1 : range;
-        parts = divisible && !listed && n_synapses >= DIVIDED ? threads() : 1;
+        parts = divisible ? threads() : 1;
         divide();
         stride = n_delays * parts + 1;
         begins.assign(n_sources * stride, 0);
@@ -137,37 +137,45 @@ public:
         built = true;
     }
 
-    // A step begins: these spikes leave now. They are in ascending order, and may be of more sources than ours.
+    // A step begins: these spikes leave now. They are in ascending order, and may be of more sources than ours. A thread
+    // that has a share of the step remembers them for itself.
     void push(const std::int32_t* spikes, std::int32_t n)
     {
-        pending.advance();
+        const bool own = divided() && share.parts > 1;
+        for (std::int64_t part_ = own ? share.part : 0; part_ < (own ? share.part + 1 : parts); part_++)
+            pending[part_].list.advance();
         const std::int32_t* from = std::lower_bound(spikes, spikes + n, source_begin);
         const std::int32_t* to = std::lower_bound(from, spikes + n, source_end);
-        now = now + 1 == history.size() ? 0 : now + 1;
-        remembered = std::min(remembered + 1, history.size());
-        under_way -= history[now].size();
-        history[now].clear();
-        std::vector<std::int32_t>& leaving = history[now];
+        UnderWay& mine = under_way[own ? share.part : 0];
+        std::vector<std::int32_t>& leaving = mine.leave(listed);
         for (; from != to; from++)
             if (connected.empty() || connected[*from - source_begin])
                 leaving.push_back(*from - source_begin);
-        if (listed)
-            list_rows(leaving);
-        under_way += leaving.size();
+        mine.spikes += listed ? 0 : leaving.size();
     }
 
-    // Deliver what arrives in this step: `work(pieces)` for each thread that takes part.
+    void replicate() override
+    {
+        if (!divided())
+            return;
+        for (std::size_t thread = 1; thread < under_way.size(); thread++)
+            under_way[thread] = under_way[0];
+        for (std::size_t ahead = 1; ahead < pending[0].list.size(); ahead++)
+            give_to_owners(ahead);
+    }
+
+    // Whether each thread can deliver to its own targets.
+    bool divided() const { return parts > 1; }
+
+    // Deliver what arrives in this step by `work(pieces)`; to its own targets where the running thread has a share.
     template <typename Work> void deliver(Work&& work)
     {
-        if (parts == 1 || !pending.due().empty() || under_way * events_per_spike() < WORTH_IT) {
-            collect(0, parts, due[0]);
-            work(due[0].pieces);
-        } else {
-            in_parallel([&](int thread) {
-                collect(thread, thread + 1, due[thread]);
-                work(due[thread].pieces);
-            });
-        }
+        const bool own = divided() && share.parts > 1;
+        const std::int64_t from = own ? share.part : 0, to = own ? from + 1 : parts;
+        if (listed)
+            list_rows(from, to, under_way[from].to_list);
+        collect(from, to, under_way[from], due[from]);
+        work(due[from].pieces);
     }
 
 private:
@@ -176,8 +184,34 @@ private:
         std::vector<Piece> pieces;
     };
 
+    struct alignas(LINE) Listed {
+        Pending list;
+    };
+
+    // The spikes of the last steps, for one thread: what another one writes in every step would have to be fetched.
+    struct alignas(LINE) UnderWay {
+        std::vector<std::vector<std::int32_t>> history;
+        std::vector<std::int32_t> to_list;  // sources whose spikes left in this step, where synapses are listed
+        std::size_t now = 0, remembered = 0, spikes = 0;
+
+        // Room for the spikes of the step that begins.
+        std::vector<std::int32_t>& leave(bool listed)
+        {
+            now = now + 1 == history.size() ? 0 : now + 1;
+            remembered = std::min(remembered + 1, history.size());
+            spikes -= history[now].size();
+            history[now].clear();
+            to_list.clear();
+            return listed ? to_list : history[now];
+        }
+        const std::vector<std::int32_t>& left(std::size_t steps_ago) const
+        {
+            return history[now >= steps_ago ? now - steps_ago : now + history.size() - steps_ago];
+        }
+    };
+
     const char* name;
-    const std::int32_t source_begin, source_end, target_begin, n_targets;
+    const std::int32_t source_begin, source_end, target_begin, n_targets, n_elements;
     const std::int64_t n_sources;
     std::vector<Due> due;  // (thread)
 
@@ -198,9 +232,8 @@ private:
     std::vector<std::int32_t> order;    // (position) synapse; empty where position and synapse are the same
     std::vector<char> connected;        // (source) whether it has a synapse; empty where all have
 
-    std::vector<std::vector<std::int32_t>> history;  // spikes of the last steps
-    std::size_t now = 0, remembered = 0, under_way = 0;
-    Pending pending;
+    std::vector<UnderWay> under_way;  // (thread) the same in each, when all take part
+    std::vector<Listed> pending;      // (part)
 
     void require(bool met, const char* broken) const
     {
@@ -216,8 +249,9 @@ private:
     void begin(double dt_)
     {
         list_what_is_under_way();
-        if (dt != 0.0 && dt != dt_)
-            pending.rescale(dt / dt_);
+        for (Listed& one : pending)
+            if (dt != 0.0 && dt != dt_)
+                one.list.rescale(dt / dt_);
         dt = dt_;
     }
 
@@ -225,9 +259,10 @@ private:
     {
         require(shortest >= 0, "a delay is negative");
         require(n_synapses < std::numeric_limits<std::int32_t>::max(), "it has more synapses than can be numbered");
-        pending.reach(longest);
-        history.assign(longest + 1, {});
-        now = remembered = under_way = 0;
+        for (Listed& one : pending)
+            one.list.reach(longest);
+        under_way[0] = UnderWay();
+        under_way[0].history.resize(longest + 1);
     }
 
     void list_what_is_under_way()
@@ -236,15 +271,16 @@ private:
             return;
         for (std::int64_t ahead = 1; ahead <= longest; ahead++)
             for (std::int64_t delay = longest; delay >= std::max(ahead, shortest); delay--)
-                if (delay - ahead < static_cast<std::int64_t>(remembered))
-                    for (const std::int32_t source : spikes(delay - ahead))
-                        for (std::int64_t k = begin_of(source, delay, 0); k < begin_of(source, delay, parts); k++)
-                            pending.ahead(ahead).push_back(order.empty() ? k : order[k]);
+                if (delay - ahead < static_cast<std::int64_t>(under_way[0].remembered))
+                    for (const std::int32_t source : under_way[0].left(delay - ahead))
+                        for (std::int64_t part_ = 0; part_ < parts; part_++)
+                            list(source, delay, part_, ahead);
     }
 
-    const std::vector<std::int32_t>& spikes(std::size_t steps_ago) const
+    void list(std::int64_t source, std::int64_t delay, std::int64_t part_, std::int64_t ahead)
     {
-        return history[now >= steps_ago ? now - steps_ago : now + history.size() - steps_ago];
+        for (std::int64_t k = begin_of(source, delay, part_); k < begin_of(source, delay, part_ + 1); k++)
+            pending[part_].list.ahead(ahead).push_back(order.empty() ? k : order[k]);
     }
 
     // Where the slice of a source, a delay and a part begins; of one part more, where the slice of all parts ends.
@@ -267,42 +303,53 @@ private:
     }
 
     // Rows lie far from each other, and so do the places where they begin: memory is asked for all of them at once.
-    void list_rows(std::vector<std::int32_t>& leaving)
+    void list_rows(std::int64_t from, std::int64_t to, const std::vector<std::int32_t>& to_list)
     {
-        for (const std::int32_t source : leaving)
-            __builtin_prefetch(&begins[source * stride]);
+        for (const std::int32_t source : to_list)
+            __builtin_prefetch(&begins[source * stride + from]);
         if (rows != nullptr)
-            for (const std::int32_t source : leaving)
-                prefetch(rows->delays.data(), row_begin(source), row_end(source));
-        for (const std::int32_t source : leaving)
-            list_row(source);
-        leaving.clear();
+            for (const std::int32_t source : to_list)
+                prefetch(rows->delays.data(), begins[source * stride + from], begins[source * stride + to]);
+        Pending& into = pending[from].list;
+        for (const std::int32_t source : to_list)
+            for (std::int64_t k = begins[source * stride + from]; k < begins[source * stride + to]; k++) {
+                const std::int32_t synapse = order.empty() ? k : order[k];
+                into.ahead(rows == nullptr ? steps[synapse] : rows->delays[synapse]).push_back(synapse);
+            }
     }
 
-    void list_row(std::int64_t source)
+    // One thread alone lists the synapses of all parts together.
+    void give_to_owners(std::size_t ahead)
     {
-        for (std::int64_t k = row_begin(source); k < row_end(source); k++) {
-            const std::int32_t synapse = order.empty() ? k : order[k];
-            pending.ahead(rows == nullptr ? steps[synapse] : rows->delays[synapse]).push_back(synapse);
+        std::vector<std::int32_t>& all = pending[0].list.ahead(ahead);
+        std::size_t kept = 0;
+        for (const std::int32_t synapse : all) {
+            const int owner = part[targets[synapse] - target_begin];
+            if (owner == 0)
+                all[kept++] = synapse;
+            else
+                pending[owner].list.ahead(ahead).push_back(synapse);
         }
+        all.resize(kept);
     }
 
-    // Synaptic events of a step for each spike that is under way.
-    double events_per_spike() const { return n_synapses / static_cast<double>(n_sources * (longest + 1)); }
-
-    void collect(std::int64_t from, std::int64_t to, Due& mine)
+    void collect(std::int64_t from, std::int64_t to, const UnderWay& under, Due& mine)
     {
         std::vector<Piece>& pieces = mine.pieces;
         std::vector<std::int64_t>& slices = mine.slices;
         pieces.clear();
-        if (!pending.due().empty())
-            pieces.push_back({pending.due().data(), 0, static_cast<std::int64_t>(pending.due().size())});
-        if (under_way == 0)
+        // What one thread lists for all comes after what others had listed before.
+        for (std::int64_t part_ = to - 1; part_ >= from; part_--) {
+            const std::vector<std::int32_t>& listed_ = pending[part_].list.due();
+            if (!listed_.empty())
+                pieces.push_back({listed_.data(), 0, static_cast<std::int64_t>(listed_.size())});
+        }
+        if (under.spikes == 0)
             return;
         slices.clear();
-        const std::int64_t oldest = std::min<std::int64_t>(longest, static_cast<std::int64_t>(remembered) - 1);
+        const std::int64_t oldest = std::min<std::int64_t>(longest, static_cast<std::int64_t>(under.remembered) - 1);
         for (std::int64_t delay = oldest; delay >= shortest; delay--)
-            for (const std::int32_t source : spikes(delay))
+            for (const std::int32_t source : under.left(delay))
                 slices.push_back(source * stride + (delay - shortest) * parts + from);
         const std::int32_t* list = order.empty() ? nullptr : order.data();
         for (std::size_t n = 0; n < slices.size(); n++) {
@@ -314,13 +361,17 @@ private:
         }
     }
 
-    // Give each part a range of targets; a cache line of numbers belongs to one of them.
+    // Give each part the targets that are its share of their group.
     void divide()
     {
-        const std::int64_t lines = n_targets * std::int64_t(sizeof(float)) / LINE + 1;
         part.resize(parts > 1 ? n_targets : 0);
-        for (std::int64_t target = 0; target < static_cast<std::int64_t>(part.size()); target++)
-            part[target] = target * std::int64_t(sizeof(float)) / LINE * parts / lines;
+        for (int one = 0; one < parts && parts > 1; one++) {
+            const Share of{one, static_cast<int>(parts)};
+            const std::int32_t first = std::max(share_begin(n_elements, of) - target_begin, 0);
+            const std::int32_t last = std::min(share_end(n_elements, of) - target_begin, n_targets);
+            if (first < last)
+                std::fill(part.begin() + first, part.begin() + last, one);
+        }
     }
 
     std::int64_t column_of(std::int64_t delay, std::int32_t target) const
@@ -402,13 +453,22 @@ private:
             places[k] = next[places[k]]++ - begin;
             sorted = sorted && places[k] == k;
         }
-        for (std::size_t c = 0; c < columns.size() && !sorted; c++) {
-            const std::size_t item = columns[c].item;
-            char* values = static_cast<char*>(columns[c].values) + begin * item;
-            scratch.assign(values, values + n * item);
-            for (std::int64_t k = 0; k < n; k++)
-                std::memcpy(values + places[k] * item, scratch.data() + k * item, item);
-        }
+        if (sorted)
+            return;
+        for (const Column& column : columns)
+            sort_column(column, begin, n, places, scratch);
+        if (listed)
+            sort_column({rows->delays.data(), sizeof(rows->delays[0])}, begin, n, places, scratch);
+    }
+
+    static void sort_column(Column column, std::int64_t begin, std::int64_t n, const std::vector<std::uint32_t>& places,
+                            std::vector<char>& scratch)
+    {
+        const std::size_t item = column.item;
+        char* values = static_cast<char*>(column.values) + begin * item;
+        scratch.assign(values, values + n * item);
+        for (std::int64_t k = 0; k < n; k++)
+            std::memcpy(values + places[k] * item, scratch.data() + k * item, item);
     }
 };
 

@@ -36,7 +36,7 @@ inline const Ziggurat& ziggurat() {
 }
 
 // One deviate from a word; more words are drawn for one in a hundred.
-inline double normal(const Ziggurat& z, std::uint64_t word, Stream& stream) {
+template <class Source> double normal(const Ziggurat& z, std::uint64_t word, Source& stream) {
     for (;; word = stream.next()) {
         const int i = word & (Ziggurat::strips - 1);
         const double u = double(std::int64_t(word) >> 10) / 9007199254740992.0;  // [-1, 1), the 8 bits of the strip are not in it
@@ -59,9 +59,14 @@ inline double normal(const Ziggurat& z, std::uint64_t word, Stream& stream) {
 
 inline double normal(Stream& stream) { return normal(ziggurat(), stream.next(), stream); }
 
-inline void normals(double* into, std::size_t count, Stream& stream) {
+inline void normals(double* into, std::size_t first, std::size_t count, Stream& stream) {
     const Ziggurat& z = ziggurat();
-    for (std::size_t k = 0; k < count; k++) into[k] = normal(z, stream.next(), stream);
+    by_stretch(first, count, stream, [&](std::size_t place, std::size_t part, Generators& generators) {
+        std::uint64_t words[STRETCH];
+        generators.fill(words, part);
+        Supply more(generators);
+        for (std::size_t k = 0; k < part; k++) into[place + k] = normal(z, words[k], more);
+    });
 }
 
 }  // namespace cortwin

@@ -163,15 +163,33 @@ template <typename Work> void in_ranges(std::int64_t n, bool large, Work&& work)
     in_parallel([&](int part) { work(n * part / threads(), n * (part + 1) / threads()); });
 }
 
-const int LARGE = 8192;     // elements from which on a group is divided among threads
-const int TOGETHER = 64;    // elements that stay together, so that no cache line is written by two threads
+// What each thread keeps a copy of, so that none has to fetch what another one writes in every step. The first thread's
+// is always up to date, the others' when all take part in the steps.
+class Replicated {
+public:
+    Replicated() { all().push_back(this); }
+    virtual ~Replicated() { all().erase(std::find(all().begin(), all().end(), this)); }
+    Replicated(const Replicated&) = delete;
+    Replicated& operator=(const Replicated&) = delete;
 
+    virtual void replicate() = 0;  // the first thread's copy to the others
+    static std::vector<Replicated*>& all()
+    {
+        static std::vector<Replicated*> them;
+        return them;
+    }
+};
+
+const int LARGE = 8192;   // things from which on they are divided among threads
+const int TOGETHER = 64;  // elements that stay together, so that no cache line is written by two threads
+
+// Which part of a group's elements the running thread has, of how many.
 struct Share {
     int part, parts;
 };
 inline thread_local Share share{0, 1};
 
-// Where the share of the running thread ends when n elements are divided; it begins where that of the part before ends.
+// Where a share of n elements ends; it begins where that of the part before ends.
 inline int share_end(int n, Share of)
 {
     const int blocks = (n + TOGETHER - 1) / TOGETHER;
@@ -179,17 +197,12 @@ inline int share_end(int n, Share of)
 }
 inline int share_begin(int n, Share of) { return share_end(n, {of.part - 1, of.parts}); }
 
-// Have a function that loops over its share of n elements run in all threads; false where it shall do all by itself.
-inline bool divided(int n, void (*function)())
+// Where the events of a part begin among those of n elements, which are in ascending order, their number behind them.
+inline const std::int32_t* own_events(const std::int32_t* events, int n, int part)
 {
-    if (n < LARGE || threads() == 1 || share.parts > 1)
-        return false;
-    in_parallel([function](int part) {
-        share = {part, threads()};
-        function();
-        share = {0, 1};
-    });
-    return true;
+    if (share.parts == 1)
+        return events + (part > 0 ? events[n] : 0);
+    return std::lower_bound(events, events + events[n], share_begin(n, {part, share.parts}));
 }
 
 }  // namespace cortwin

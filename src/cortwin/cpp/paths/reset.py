@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from cortwin.cpp.paths.elements import independent, refusal
 from cortwin.cpp.paths.request import Choice, Request
+from cortwin.cpp.paths.statements import reentrant, writes_scalars
 
 REPLACES = {"reset"}
 
 
 def choose(request: Request) -> Choice | str:
     """Take every request."""
-    return refusal() or Choice("resets", {"independent": independent(request)})
+    alone = independent(request)
+    divisible = alone and reentrant(request) and not writes_scalars(request)
+    return refusal() or Choice("resets", {"independent": alone, "divisible": divisible})

@@ -11,6 +11,7 @@ from typing import Any
 
 from brian2.core.preferences import prefs
 from brian2.core.variables import ArrayVariable
+from brian2.groups.subgroup import Subgroup
 from brian2.synapses.synapses import SynapticPathway
 
 from cortwin.blocks import marked
@@ -69,12 +70,26 @@ def _target_range(pathway: Any) -> tuple[int, int]:
     return getattr(pathway.target, "start", 0), getattr(pathway.target, "stop", 0)
 
 
+def _elements_of(pathway: Any) -> int:
+    """Return the number of elements of the group that a pathway's targets belong to, 0 where they are synapses."""
+    return getattr(target_group(pathway), "stop", 0)
+
+
+def target_group(pathway: Any) -> Any:
+    """Return the group that a pathway's targets are or belong to."""
+    group = pathway.target
+    while isinstance(group, Subgroup):
+        group = group.source
+    return group
+
+
 def _where_synapses_lie(device: Any, pathway: Any) -> dict[str, Any]:
     synapses = pathway.synapses
     keywords = {
         "sources": device.get_array_name(pathway.synapse_sources, access_data=False),
         "targets": device.get_array_name(pathway.synapse_targets, access_data=False),
         "target_range": _target_range(pathway),
+        "target_elements": _elements_of(pathway),
         "rows": "",
     }
     if synapses.name in getattr(device, "rows", {}):

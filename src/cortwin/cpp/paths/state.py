@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cortwin.cpp.paths.draws import BLOCK, draw_first
+from cortwin.cpp.paths.draws import BLOCK, DrawFirst
 from cortwin.cpp.paths.elements import independent, refusal
 from cortwin.cpp.paths.refractoriness import compare_first
 from cortwin.cpp.paths.request import Choice, Request
@@ -13,13 +13,14 @@ REPLACES = {"stateupdate"}
 
 def choose(request: Request) -> Choice | str:
     """Take every request; draws come before the loop."""
-    taken_out = draw_first(request.variables, request.device.code_object_class())
+    taken_out = DrawFirst(request.variables, request.device.code_object_class())
     alone = independent(request)
     keywords = {
         "draw_first": taken_out,
         "compare_first": compare_first,
         "block": BLOCK,
         "independent": alone,
-        "divisible": alone and reentrant(request) and not writes_scalars(request),
+        # Unless it draws what is not taken out.
+        "divisible": alone and reentrant(request, drawing=True) and not writes_scalars(request),
     }
     return refusal() or Choice("state_update", keywords)

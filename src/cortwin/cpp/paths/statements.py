@@ -10,6 +10,7 @@ from brian2.core.variables import ArrayVariable
 from brian2.input.timedarray import TimedArray
 
 from cortwin.cpp.paths.request import Request
+from cortwin.cpp.randomness import draws
 
 
 def written(abstract_code: Any) -> set[str]:
@@ -32,11 +33,21 @@ def written(abstract_code: Any) -> set[str]:
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
-def reentrant(request: Request) -> bool:
-    """Whether no function that statements call keeps a state: none draws random numbers or is a user's own."""
-    functions = [variable for variable in request.variables.values() if isinstance(variable, Function)]
+def reentrant(request: Request, *, drawing: bool = False) -> bool:
+    """Whether no function that statements call keeps a state: none draws random numbers or is a user's own.
+
+    Parameters
+    ----------
+    request : what Brian2 asks for
+    drawing : whether functions that draw are allowed after all
+    """
+    allowed = set(draws(request.variables)) if drawing else set()
     known = set(DEFAULT_FUNCTIONS.values())
-    return all(function.stateless and (function in known or isinstance(function, TimedArray)) for function in functions)
+    return all(
+        name in allowed or (function.stateless and (function in known or isinstance(function, TimedArray)))
+        for name, function in request.variables.items()
+        if isinstance(function, Function)
+    )
 
 
 def writes_scalars(request: Request) -> bool:

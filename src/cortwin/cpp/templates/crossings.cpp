@@ -1,10 +1,11 @@
 {# USES_VARIABLES { N } #}
 {# The condition of a whole block first, without a branch; then its crossings are looked for, if there are any, eight
-   elements at a time. #}
+   elements at a time. A thread that has a share of the elements goes through it alone. #}
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
 #include <cstring>
+#include "cortwin/joined_events.h"
 {% endblock %}
 
 {% block maincode %}
@@ -13,13 +14,22 @@
     {{scalar_code|autoindent}}
 
     {% set _eventspace = get_array_name(eventspace_variable) %}
-    {% set _vector, _fills = draw_first(vector_code) %}
+    {% set _vector, _tables, _fills = draw_first(vector_code, scalar_code) %}
     const int _block = {{block}}, _N = N;
+    {% if divisible and not draw_first.left %}
+    const int _begin = cortwin::share_begin(_N, cortwin::share), _end = cortwin::share_end(_N, cortwin::share);
+    {% else %}
+    const int _begin = 0, _end = _N;
+    {% endif %}
+    {% for line in _tables %}
+    {{line}}
+    {% endfor %}
     static_assert(_block % 8 == 0, "blocks are looked through in eights");
     char _crossed[_block] = {};
-    long _count = 0;
-    for (int _first = 0; _first < _N; _first += _block) {
-        const int _last = _first + _block < _N ? _first + _block : _N;
+    int _count = 0;
+    int32_t* const _events = {{_eventspace}} + _begin;
+    for (int _first = _begin; _first < _end; _first += _block) {
+        const int _last = _first + _block < _end ? _first + _block : _end;
         {% for line in _fills %}
         {{line}}
         {% endfor %}
@@ -39,11 +49,11 @@
             uint64_t _some;
             std::memcpy(&_some, _crossed + (_eight - _first), 8);
             if (!_some) continue;
-            const int _end = _eight + 8 < _last ? _eight + 8 : _last;
-            for (int _idx = _eight; _idx < _end; _idx++)
+            const int _end_of_eight = _eight + 8 < _last ? _eight + 8 : _last;
+            for (int _idx = _eight; _idx < _end_of_eight; _idx++)
             {
                 if (!_crossed[_idx - _first]) continue;
-                {{_eventspace}}[_count++] = _idx;
+                _events[_count++] = _idx;
                 {% if _uses_refractory %}
                 {{not_refractory}}[_idx] = false;
                 {{lastspike}}[_idx] = {{t}};
@@ -51,7 +61,8 @@
             }
         }
     }
-    {{_eventspace}}[N] = _count;
+    static cortwin::JoinedEvents _joined;
+    _joined.end({{_eventspace}}, _N, _begin, _count);
 {% endblock %}
 
 {% block after_code %}

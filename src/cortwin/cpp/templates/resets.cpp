@@ -1,10 +1,20 @@
 {# USES_VARIABLES { N } #}
-{# A neuron has one event in a step: the resets of a step do not touch each other. #}
+{# A neuron has one event in a step: the resets of a step do not touch each other. A thread that has a share of the
+   neurons resets them alone. #}
 {% extends 'common_group.cpp' %}
+
+{% block extra_headers %}
+#include "cortwin/threads.h"
+{% endblock %}
+
 {% block maincode %}
     {% set _eventspace = get_array_name(eventspace_variable) %}
-    const int32_t* _events = {{_eventspace}};
-    const int32_t _num_events = {{_eventspace}}[N];
+    {% if divisible %}
+    const int32_t* const _begin = cortwin::own_events({{_eventspace}}, N, cortwin::share.part);
+    const int32_t* const _end = cortwin::own_events({{_eventspace}}, N, cortwin::share.part + 1);
+    {% else %}
+    const int32_t *const _begin = {{_eventspace}}, *const _end = {{_eventspace}} + {{_eventspace}}[N];
+    {% endif %}
 
     // scalar code
     const size_t _vectorisation_idx = -1;
@@ -13,10 +23,10 @@
     {% if independent %}
     #pragma GCC ivdep
     {% endif %}
-    for (int32_t _index_events = 0; _index_events < _num_events; _index_events++)
+    for (const int32_t* _event = _begin; _event < _end; _event++)
     {
         // vector code
-        const size_t _idx = _events[_index_events];
+        const size_t _idx = *_event;
         const size_t _vectorisation_idx = _idx;
         {{vector_code|autoindent}}
     }

@@ -10,7 +10,7 @@ namespace brian {
     {% endif %}
     bool {{owner.name}}_divisible = true;
     cortwin::Delivery {{owner.name}}_delivery("{{owner.name}}", {{owner.source.start}}, {{owner.source.stop}},
-                                              {{target_range[0]}}, {{target_range[1]}});
+                                              {{target_range[0]}}, {{target_range[1]}}, {{target_elements}});
 }
 {% endblock %}
 

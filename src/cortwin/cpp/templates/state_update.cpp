@@ -1,9 +1,9 @@
 {# USES_VARIABLES { N } #}
 {# ALLOWS_SCALAR_WRITE #}
 {# Brian2's loop over the elements, cut into blocks where numbers are drawn: they are drawn first, all at once, so that
-   no call stands in the loop that the compiler is to vectorise. The elements of a large group are divided among
-   threads: each calls this function again, for its share. Whether a refractory time is over is asked of the latest
-   spike that is old enough, which is the same for all. #}
+   no call stands in the loop that the compiler is to vectorise. A thread that has a share of the elements goes through
+   it alone. Whether a refractory time is over is asked of the latest spike that is old enough, which is the same for
+   all. #}
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
@@ -11,11 +11,12 @@
 {% endblock %}
 
 {% block maincode %}
+    {% set _drawn, _tables, _fills = draw_first(vector_code, scalar_code) %}
+    {% set _vector, _bounds = compare_first(_drawn) %}
     const int _N = {{constant_or_scalar('N', variables['N'])}};
-    {% if divisible and not profiled %}
-    if (cortwin::divided(_N, _run_{{codeobj_name}}))
-        return;
+    {% if divisible and not draw_first.left %}
     const int _begin = cortwin::share_begin(_N, cortwin::share), _end = cortwin::share_end(_N, cortwin::share);
+    if (_begin == _end) return;
     {% else %}
     const int _begin = 0, _end = _N;
     {% endif %}
@@ -24,9 +25,7 @@
     const size_t _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
 
-    {% set _drawn, _fills = draw_first(vector_code) %}
-    {% set _vector, _bounds = compare_first(_drawn) %}
-    {% for line in _bounds %}
+    {% for line in _bounds + _tables %}
     {{line}}
     {% endfor %}
     {% if _fills %}
