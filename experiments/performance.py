@@ -26,6 +26,7 @@ from cortwin.speed.environments import PACKAGES, interpreters, version
 SCRIPTS = Path(__file__).parent / "contestants"
 NAMES = {
     "ours": "cortwin",
+    "together": "cortwin, threads",
     "stock": "Brian2",
     "sorted": "Brian2, sorted synapses",
     "nest": "NEST",
@@ -48,6 +49,7 @@ class Work:
     bars : the least that the ratio of a peer has to be, by peer
     case : what the scripts are told
     quick : what is different for a quick run
+    divided : whether it is one network, which threads of ours can go through together
     """
 
     title: str
@@ -55,6 +57,7 @@ class Work:
     bars: Mapping[str, float]
     case: Mapping[str, Any]
     quick: Mapping[str, Any]
+    divided: bool = False
 
 
 BRUNEL = {"n_e": 10_000, "n_i": 2_500, "c_e": 1000, "c_i": 250, "g": 5.0, "eta": 2.0, "J": 0.1, "seconds": 0.4}
@@ -82,12 +85,12 @@ WORKS = {
     ),
     "brunel": Work(
         "Brunel (2000), 12,500 neurons, (5, 2), 0.4 s", "brunel",
-        {"limit": 1 / 2, "stock": 5, "sorted": 2.5, "nest": 3}, BRUNEL, SMALL_BRUNEL,
+        {"limit": 1 / 2, "stock": 5, "sorted": 2.5, "nest": 3}, BRUNEL, SMALL_BRUNEL, divided=True,
     ),
     "cuba": Work(
         "CUBA (Brette et al. 2007), 4000 neurons, 2 s", "cuba",
         {"stock": 2, "nest": 1, "annarchy": 1, "brainpy": 1},
-        {"neurons": 4000, "probability": 0.02, "seconds": 2.0}, {"seconds": 0.2},
+        {"neurons": 4000, "probability": 0.02, "seconds": 2.0}, {"seconds": 0.2}, divided=True,
     ),
 }  # fmt: skip
 # Of the events of a large network: each neuron hears so many others, at 38 Hz.
@@ -143,6 +146,8 @@ def compute(
             rows += [_row(name, who, number, values, spikes.get(who)) for (who, number), values in times.items()]
             mine = next(np.array(values) for (who, _), values in times.items() if who == "ours")
             metrics[f"seconds.{name}"] = float(np.median(mine))
+            if ("together", threads) in times:
+                metrics[f"threads.{name}"] = float(np.median(mine) / np.median(times["together", threads]))
             for peer in _peers(work):
                 metrics[f"ratio.{name}.{peer}"] = None
                 theirs = [(number, np.array(values)) for (who, number), values in times.items() if who == peer]
@@ -182,8 +187,8 @@ def compute(
         metrics=metrics,
         reasons=reasons,
         tables={"times": rows, "ratios": ratios, "costs": costs, "versions": _versions(environments)},
-        notes={"repetitions": repetitions, "absent": [NAMES[p] for p in PACKAGES if p not in environments],
-               "missed": missed, "quick": run.quick},
+        notes={"repetitions": repetitions, "threads": threads, "missed": missed, "quick": run.quick,
+               "absent": [NAMES[p] for p in PACKAGES if p not in environments]},
     )  # fmt: skip
 
 
@@ -197,6 +202,8 @@ def _peers(work: Work) -> list[str]:
 def _contestants(work: Work, environments: Mapping[str, str], threads: int, trials: int) -> list[Contestant]:
     """Return everybody who can do a work: we, NumPy and loops by hand with one thread, peers with several numbers."""
     found = [Contestant("ours", SCRIPTS / f"{work.script}_cortwin.py")]
+    if work.divided and threads > 1:
+        found.append(Contestant("together", SCRIPTS / f"{work.script}_cortwin.py", threads))
     for peer in _peers(work):
         if peer in ("numpy", "limit"):
             found.append(Contestant(peer, SCRIPTS / f"{work.script}_{peer}.py"))
@@ -338,11 +345,14 @@ def report(results: Results) -> list[Section]:
     barred = [row for row in results.tables["ratios"] if row["bar"] is not None]
     met = len(barred) - len(notes["missed"])
     missed = f" Missed: {', '.join(notes['missed'])}." if notes["missed"] else ""
+    ratios = [name for name in results.metrics if name.startswith("threads.")]
+    together = "".join(f" {{{name}:.2f}} times as fast in `{name.partition('.')[2]}`" for name in ratios)
+    together = f" {notes['threads']} threads of ours are{together.replace('` ', '`, ')} as one." if ratios else ""
     small = " The sizes are those of a quick run: the bars are not meant for them." if notes["quick"] else ""
     sections = [
         Section(
             "Works",
-            f"{met} of {len(barred)} bars are met.{missed}{small}{absent}\n\n"
+            f"{met} of {len(barred)} bars are met.{missed}{together}{small}{absent}\n\n"
             "Building a program and drawing a network are not part of the time, for nobody. Everybody records all "
             "spikes. Arithmetic is float64, but for BrainPy, whose users compute in float32. A program in which any "
             "part of a step fell back to one of Brian2's own templates is not timed.",

@@ -58,7 +58,7 @@ def computed(experiment, seconds, monkeypatch, **given):
 def test_a_ratio_is_of_medians_at_a_peers_best_number_of_threads(performance, monkeypatch, tmp_path):
     seconds = {
         ("ours", 1): 1.0, ("limit", 1): 0.6, ("stock", 1): 6.0, ("stock", 2): 7.0, ("sorted", 1): 3.0,
-        ("sorted", 2): 2.0, ("nest", 1): 9.0, ("nest", 2): 4.0,
+        ("sorted", 2): 2.0, ("nest", 1): 9.0, ("nest", 2): 4.0, ("together", 2): 0.8,
     }  # fmt: skip
     there = {"nest": tmp_path / "python"}
     monkeypatch.setattr(environments, "interpreter", lambda folder, peer: there.get(peer))
@@ -75,11 +75,14 @@ def test_a_ratio_is_of_medians_at_a_peers_best_number_of_threads(performance, mo
     assert {name: row["met"] for name, row in rows.items()} == {
         "loop by hand": True, "Brian2": True, "Brian2, sorted synapses": False, "NEST": True,
     }  # fmt: skip
+    assert results.metrics["threads.brunel"] == pytest.approx(1.25)
     assert results.notes["missed"] == ["brunel beside Brian2, sorted synapses"]
     assert {"package": "NEST", "version": "3.10"} in results.tables["versions"]
     drawings = performance.draw(results)
     assert [drawing.name for drawing in drawings] == ["ratios"]
-    assert "3 of 4 bars are met" in performance.sections(results, drawings)[0].text
+    text = performance.sections(results, drawings)[0].text
+    assert "3 of 4 bars are met" in text
+    assert "2 threads of ours are {threads.brunel:.2f} times as fast in `brunel` as one." in text
 
 
 def test_of_two_ways_of_writing_the_faster_one_counts(performance, monkeypatch):

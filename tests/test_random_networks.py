@@ -191,8 +191,12 @@ def test_threads_change_no_bit(tmp_path, monkeypatch):
         # All take part, however much faster one would be.
         header = tmp_path / "cortwin" / "segment.h"
         text = header.read_text()
-        assert text.count("&& !together_is_faster") == 1
-        header.write_text(text.replace("&& !together_is_faster", "&& turn % 64 == 0"))
+        assert text.count("4 * TIMED && !together_is_faster))\n            alone") == 1
+        header.write_text(
+            text.replace("4 * TIMED && !together_is_faster))\n            alone", "4 * TIMED))\n            alone")
+            .replace("TIMED = 64", "TIMED = 16")
+            .replace("CHOSEN = 4096", "CHOSEN = 100")
+        )
         active.compile_source(str(tmp_path), "unix", False, True)
         for threads in (1, 2, 3):
             monkeypatch.setenv("CORTWIN_THREADS", str(threads))

@@ -86,7 +86,7 @@ int main(int, char** argv) {
                 for (; target != end; target++) v[*target] += jump;
             }
         }
-        background.draw(count.data(), n, stream);
+        background.draw(count.data(), 0, n, stream);
         for (int i = 0; i < n; i++) v[i] += J * count[i];
         for (const auto& one : spikes) {
             for (std::int32_t i : one) v[i] = RESET;

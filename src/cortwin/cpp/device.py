@@ -139,21 +139,37 @@ class CortwinDevice(CPPStandaloneDevice):
         super().delete(code=code, data=data, run_args=run_args, directory=directory, force=force)
 
     def network_run(self, *arguments: Any, **keywords: Any) -> None:
-        """Count the run in the program, for what our templates prepare at the beginning of a run, and time it."""
-        self.insert_code("main", "cortwin::runs_begun++;")
-        # One frame more lies between Brian2 and the namespace of the caller.
-        super().network_run(*arguments, **{**keywords, "level": keywords.get("level", 0) + 1})
-        if not self.build_on_run:
-            self._join_code_objects()
-            # Brian2 takes the processor's time, to which every thread adds.
-            network, lines = self._last_run()
-            place = next(n for n, line in enumerate(lines) if line.startswith(f"{network.name}.run("))
-            lines[place : place + 1] = [
-                *self._unwritten(),
-                "cortwin::run_begun = std::chrono::steady_clock::now();",
-                lines[place],
-                "Network::_last_run_time = cortwin::seconds_of_run();",
-            ]
+        """Queue a run, with what our templates prepare at its beginning, and build the program if it is to be at once.
+
+        Raises
+        ------
+        RuntimeError
+            For a second run of a program that was built at the first one.
+        """
+        self.insert_code("main", "cortwin::begin_run();")
+        at_once, self.build_on_run = self.build_on_run, False
+        try:
+            # One frame more lies between Brian2 and the namespace of the caller.
+            super().network_run(*arguments, **{**keywords, "level": keywords.get("level", 0) + 1})
+        finally:
+            self.build_on_run = at_once
+        self._join_code_objects()
+        # Brian2 takes the processor's time, to which every thread adds.
+        network, lines = self._last_run()
+        place = next(n for n, line in enumerate(lines) if line.startswith(f"{network.name}.run("))
+        lines[place : place + 1] = [
+            *self._unwritten(),
+            "cortwin::run_begun = std::chrono::steady_clock::now();",
+            lines[place],
+            "Network::_last_run_time = cortwin::seconds_of_run();",
+        ]
+        if at_once:
+            if self.has_been_run:
+                raise RuntimeError(
+                    "the program of this network has been built and run already: for several runs in one program, call "
+                    "set_device with build_on_run=False, and device.build after the last run"
+                )
+            self.build(direct_call=False, **self.build_options)
 
     def generate_makefile(
         self, writer: Any, compiler: Any, compiler_flags: str, linker_flags: str, nb_threads: int, debug: bool

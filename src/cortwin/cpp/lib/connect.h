@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <limits>
+#include <mutex>
 #include <vector>
 
 #include "philox.h"
@@ -46,7 +47,7 @@ inline void add_up(Rows& rows, Targets& targets)
         std::cerr << "Error: a pathway has " << rows.first.back() << " synapses; it can have 2147483647" << std::endl;
         std::exit(1);
     }
-    targets.resize(rows.first.back());
+    lengthen(targets, rows.first.back());
 }
 
 // Draws the other ends of the synapses of neurons, of each neuron once: independently, or without replacement by
@@ -147,16 +148,28 @@ inline void fixed_total_number(Rows& rows, Targets& targets, const Ends& ends, s
     std::int64_t wanted = left_out ? pairs - number : number;
     rows.first.assign(ends.n_source + 1, 0);
     std::int64_t* degrees = rows.first.data() + 1;
-    for (std::uint64_t draw = 0; wanted > 0; draw++) {
-        const Block block = philox(key, static_cast<std::uint32_t>(draw), static_cast<std::uint32_t>(draw >> 32), 0, DEGREES);
+    const auto drawn = [&](std::uint64_t draw) {
+        return philox(key, static_cast<std::uint32_t>(draw), static_cast<std::uint32_t>(draw >> 32), 0, DEGREES);
+    };
+    std::mutex adding;
+    // Two sources from each block of words.
+    in_ranges(multapses ? (wanted + 1) / 2 : 0, wanted >= LARGE, [&](std::int64_t first, std::int64_t last) {
+        std::vector<std::int32_t> own(ends.n_source);
+        for (std::int64_t draw = first; draw < last; draw++) {
+            const Block block = drawn(draw);
+            own[below(block.words[0], ends.n_source)]++;
+            if (2 * draw + 1 < wanted)
+                own[below(block.words[1], ends.n_source)]++;
+        }
+        const std::lock_guard<std::mutex> lock(adding);
+        for (std::int64_t source = 0; source < ends.n_source; source++)
+            degrees[source] += own[source];
+    });
+    // Without multiple connections it matters how many a source has already.
+    for (std::uint64_t draw = 0; !multapses && wanted > 0; draw++) {
+        const Block block = drawn(draw);
         const std::uint32_t source = below(block.words[0], ends.n_source);
-        if (multapses) {
-            degrees[source]++;
-            if (--wanted > 0) {
-                degrees[below(block.words[1], ends.n_source)]++;
-                wanted--;
-            }
-        } else if (below(block.words[1], candidates) >= degrees[source]) {
+        if (below(block.words[1], candidates) >= degrees[source]) {
             degrees[source]++;
             wanted--;
         }
@@ -244,7 +257,7 @@ inline void repeat(Rows& rows, Targets& targets, const Ends& ends, std::int64_t 
     for (std::int64_t trial = 1; trial < trials; trial++) {
         for (std::int64_t source = 1; source <= ends.n_source; source++)
             rows.first.push_back(rows.first[source] + trial * n);
-        targets.resize((trial + 1) * n);
+        lengthen(targets, (trial + 1) * n);
         for (std::int64_t k = 0; k < n; k++)
             targets[trial * n + k] = targets[k] + static_cast<std::int32_t>(trial * ends.n_target);
     }

@@ -105,9 +105,14 @@ public:
         if (!differ) {
             shortest = longest = n_synapses > 0 ? in_steps(delays[0]) : 0;
         } else if (!built) {
-            const auto range = std::minmax_element(rows_.delays.begin(), rows_.delays.end());
-            shortest = *range.first;
-            longest = *range.second;
+            // Two loops that the compiler vectorises.
+            std::uint16_t least = rows_.delays[0], most = rows_.delays[0];
+            for (const std::uint16_t delay : rows_.delays)
+                least = std::min(least, delay);
+            for (const std::uint16_t delay : rows_.delays)
+                most = std::max(most, delay);
+            shortest = least;
+            longest = most;
         }
         remember();
     }

@@ -3,6 +3,7 @@
 #ifndef CORTWIN_DISTRIBUTIONS_H
 #define CORTWIN_DISTRIBUTIONS_H
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -13,19 +14,24 @@ namespace cortwin {
 namespace connectivity {
 
 // Quantile of the standard normal distribution to about 1e-16: algorithm AS 241, routine PPND16 (Wichura 1988,
-// doi:10.2307/2347330).
+// doi:10.2307/2347330). Its middle part, for |p - 0.5| <= MIDDLE:
+const double MIDDLE = 0.425;
+inline double middle_quantile(double q)
+{
+    const double r = 0.180625 - q * q;
+    return q * (((((((2.5090809287301226727e3 * r + 3.3430575583588128105e4) * r + 6.7265770927008700853e4) * r +
+                    4.5921953931549871457e4) * r + 1.3731693765509461125e4) * r + 1.9715909503065514427e3) * r +
+                 1.3314166789178437745e2) * r + 3.3871328727963666080e0) /
+           (((((((5.2264952788528545610e3 * r + 2.8729085735721942674e4) * r + 3.9307895800092710610e4) * r +
+                2.1213794301586595867e4) * r + 5.3941960214247511077e3) * r + 6.8718700749205790830e2) * r +
+             4.2313330701600911252e1) * r + 1.0);
+}
+
 inline double normal_quantile(double p)
 {
     const double q = p - 0.5;
-    if (std::fabs(q) <= 0.425) {
-        const double r = 0.180625 - q * q;
-        return q * (((((((2.5090809287301226727e3 * r + 3.3430575583588128105e4) * r + 6.7265770927008700853e4) * r +
-                        4.5921953931549871457e4) * r + 1.3731693765509461125e4) * r + 1.9715909503065514427e3) * r +
-                     1.3314166789178437745e2) * r + 3.3871328727963666080e0) /
-               (((((((5.2264952788528545610e3 * r + 2.8729085735721942674e4) * r + 3.9307895800092710610e4) * r +
-                    2.1213794301586595867e4) * r + 5.3941960214247511077e3) * r + 6.8718700749205790830e2) * r +
-                 4.2313330701600911252e1) * r + 1.0);
-    }
+    if (std::fabs(q) <= MIDDLE)
+        return middle_quantile(q);
     double r = std::sqrt(-std::log(q < 0 ? p : 1 - p)), z;
     if (r <= 5) {
         r -= 1.6;
@@ -52,6 +58,16 @@ struct Normal {
 
     bool accepts(double value) const { return value >= minimum && value <= maximum; }
     double operator()(std::uint64_t word) const { return mean + sd * normal_quantile(unit(word)); }
+
+    // Many at once: the middle part of all, which the compiler vectorises, then those that lie elsewhere.
+    void operator()(const std::uint64_t* words, double* values, int n) const
+    {
+        for (int k = 0; k < n; k++)
+            values[k] = mean + sd * middle_quantile(unit(words[k]) - 0.5);
+        for (int k = 0; k < n; k++)
+            if (!(std::fabs(unit(words[k]) - 0.5) <= MIDDLE))
+                values[k] = (*this)(words[k]);
+    }
 };
 
 struct Uniform {
@@ -59,22 +75,39 @@ struct Uniform {
 
     bool accepts(double) const { return true; }
     double operator()(std::uint64_t word) const { return minimum + (maximum - minimum) * unit(word); }
+
+    void operator()(const std::uint64_t* words, double* values, int n) const
+    {
+        for (int k = 0; k < n; k++)
+            values[k] = (*this)(words[k]);
+    }
 };
+
+const int PAIRS = 64;  // drawn at once
 
 // Hand the numbers 0 .. n - 1 of a purpose to `use(k, value)`, in any order and from several threads where there are many;
 // what is not accepted is drawn again.
 template <typename Distribution, typename Use>
 void draw(const Distribution& distribution, std::int64_t n, Key key, std::uint32_t purpose, Use&& use)
 {
-    in_ranges((n + 1) / 2, n >= LARGE, [&](std::int64_t first, std::int64_t last) {
-        for (std::int64_t pair = first; pair < last; pair++) {
-            const std::uint32_t low = static_cast<std::uint32_t>(pair), high = static_cast<std::uint32_t>(pair >> 32);
-            const Block block = philox(key, low, high, 0, purpose);
-            for (int half = 0; half < 2 && 2 * pair + half < n; half++) {
-                double value = distribution(block.words[half]);
-                for (std::uint32_t again = 1; !distribution.accepts(value); again++)
-                    value = distribution(philox(key, low, high, again, purpose).words[half]);
-                use(2 * pair + half, value);
+    const auto drawn = [&](std::uint64_t pair, std::uint32_t attempt) {
+        return philox(key, static_cast<std::uint32_t>(pair), static_cast<std::uint32_t>(pair >> 32), attempt, purpose);
+    };
+    in_ranges((n + 1) / 2, n >= LARGE, [&](std::int64_t begin, std::int64_t end) {
+        std::uint64_t words[2 * PAIRS];
+        double values[2 * PAIRS];
+        for (std::int64_t first = begin; first < end; first += PAIRS) {
+            const int pairs = static_cast<int>(std::min<std::int64_t>(PAIRS, end - first));
+            for (int k = 0; k < pairs; k++) {
+                const Block block = drawn(first + k, 0);
+                words[2 * k] = block.words[0];
+                words[2 * k + 1] = block.words[1];
+            }
+            distribution(words, values, 2 * pairs);
+            for (int k = 0; k < 2 * pairs && 2 * first + k < n; k++) {
+                for (std::uint32_t again = 1; !distribution.accepts(values[k]); again++)
+                    values[k] = distribution(drawn(first + k / 2, again).words[k % 2]);
+                use(2 * first + k, values[k]);
             }
         }
     });

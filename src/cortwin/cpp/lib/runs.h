@@ -8,12 +8,23 @@
 namespace cortwin {
 
 inline int runs_begun = 0;
-inline std::chrono::steady_clock::time_point run_begun;
+typedef std::chrono::steady_clock::time_point Moment;
+inline Moment run_begun;
+inline double prepared = 0;  // seconds of the run in which its first step put synapses in order
 
-inline double seconds_of_run()
+inline double seconds_since(Moment begun)
 {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - run_begun).count();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
 }
+
+inline void begin_run()
+{
+    runs_begun++;
+    prepared = 0;
+}
+
+// What the steps took, without what the first one prepared.
+inline double seconds_of_run() { return seconds_since(run_begun) - prepared; }
 
 }  // namespace cortwin
 

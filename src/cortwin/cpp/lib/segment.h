@@ -17,8 +17,10 @@
 
 namespace cortwin {
 
-const int TIMED = 16;     // steps of one thread, and as many of all, after as many that warm them up
-const int CHOSEN = 2048;  // steps from one comparison to the next
+const int TIMED = 64;       // steps of one thread, and as many of all, after as many that warm them up
+const int CHOSEN = 4096;    // steps from one comparison to the next
+const int AT_ONCE = 4;      // comparisons at the beginning of a run, one after the other
+const double KEPT = 0.75;   // weight of what was measured before, at each comparison
 
 class Segment {
 public:
@@ -48,9 +50,9 @@ private:
     std::vector<Call> calls;
     std::vector<std::vector<std::vector<Function>>> phases;  // (phase, thread); a thread when only the first has work
     bool several = false, together_is_faster = false;
-    int run = 0, turn = 0;
+    int run = 0, turn = 0, comparisons = 0;
     Clock::time_point since;
-    Clock::duration time_alone{};
+    double seconds_alone = 0, seconds_together = 0;
 
     void alone() const
     {
@@ -83,30 +85,43 @@ private:
         if (threads() == 1 || run == runs_begun)
             return;
         run = runs_begun;
-        turn = 0;
+        turn = comparisons = 0;
+        seconds_alone = seconds_together = 0;
         distribute();
     }
 
     // Some steps by one thread, some by all, then on as the faster did. What lies in the cache of another core has to be
-    // fetched, and threads wake up, before either is timed.
+    // fetched, and threads wake up, before either is timed. Steps differ by how many neurons fire, so that comparisons
+    // are added up.
     void compare()
     {
         const int quarter = turn % TIMED == 0 ? turn / TIMED : -1;
         if (quarter == 1 || quarter == 3)
             since = Clock::now();
         else if (quarter == 2)
-            time_alone = Clock::now() - since;
-        else if (quarter == 4)
-            together_is_faster = Clock::now() - since < time_alone;
-        if (quarter == 2)
+            seconds_alone = KEPT * seconds_alone + elapsed();
+        if (quarter == 0 || (quarter == 4 && !together_is_faster))
+            team().release();
+        if (quarter == 2) {
+            team().spread();
             for (Replicated* one : Replicated::all())
                 one->replicate();
+        }
         if (turn < 2 * TIMED || (turn >= 4 * TIMED && !together_is_faster))
             alone();
         else
             together();
-        turn = turn + 1 == CHOSEN ? 0 : turn + 1;
+        turn++;
+        if (turn == 4 * TIMED) {
+            seconds_together = KEPT * seconds_together + elapsed();
+            together_is_faster = seconds_together < seconds_alone;
+            comparisons++;
+        }
+        if (turn == (comparisons < AT_ONCE ? 4 * TIMED : CHOSEN))
+            turn = 0;
     }
+
+    double elapsed() const { return std::chrono::duration<double>(Clock::now() - since).count(); }
 
     // Give what one thread does to the thread that has least, the largest first.
     void distribute()

@@ -15,6 +15,11 @@
 #include <thread>
 #include <vector>
 
+#if defined(__linux__)
+#include <pthread.h>
+#include <sched.h>
+#endif
+
 namespace cortwin {
 
 const int MOST_THREADS = 64;
@@ -43,10 +48,11 @@ inline void pause()
 // that a thread which got no processor does not hold up the others.
 class Team {
 public:
-    explicit Team(int number) : claims(number)
+    explicit Team(int number) : claims(number), processors(allowed())
     {
         for (int thread = 1; thread < number; thread++)
             others.emplace_back([this, thread] { serve(thread); });
+        spread();
     }
 
     ~Team()
@@ -75,12 +81,59 @@ public:
             looked < PATIENCE ? pause() : std::this_thread::yield();
     }
 
+    // Give each thread processors of its own, the calling one that on which it runs: two that wait for each other are
+    // often left on one, while another one has nothing to do.
+    void spread()
+    {
+        const int n = static_cast<int>(processors.size()), number = static_cast<int>(claims.size());
+        const auto here = std::find(processors.begin(), processors.end(), current());
+        const int first = here == processors.end() ? 0 : static_cast<int>(here - processors.begin());
+        for (int thread = 0; thread < number && number <= n; thread++) {
+            std::vector<int> own;
+            for (int k = n * thread / number; k < n * (thread + 1) / number; k++)
+                own.push_back(processors[(first + k) % n]);
+            keep(thread, own);
+        }
+    }
+
+    // Let the calling thread run anywhere again.
+    void release() { keep(0, processors); }
+
 private:
+#if defined(__linux__)
+    static std::vector<int> allowed()
+    {
+        std::vector<int> found;
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        if (pthread_getaffinity_np(pthread_self(), sizeof(set), &set) == 0)
+            for (int k = 0; k < CPU_SETSIZE; k++)
+                if (CPU_ISSET(k, &set))
+                    found.push_back(k);
+        return found;
+    }
+    static int current() { return sched_getcpu(); }
+    void keep(int thread, const std::vector<int>& on)
+    {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        for (const int k : on)
+            CPU_SET(k, &set);
+        if (!on.empty())
+            pthread_setaffinity_np(thread == 0 ? pthread_self() : others[thread - 1].native_handle(), sizeof(set), &set);
+    }
+#else
+    static std::vector<int> allowed() { return {}; }
+    static int current() { return 0; }
+    void keep(int, const std::vector<int>&) {}
+#endif
+
     struct alignas(64) Claim {
         std::atomic<unsigned> round{0};  // the last one in which somebody took this part
     };
 
-    std::vector<Claim> claims;  // (part)
+    std::vector<Claim> claims;           // (part)
+    const std::vector<int> processors;  // on which the process may run
     std::vector<std::thread> others;
     std::atomic<int> unfinished{0};
     std::atomic<unsigned> round{0};
@@ -163,6 +216,26 @@ template <typename Work> void in_ranges(std::int64_t n, bool large, Work&& work)
     in_parallel([&](int part) { work(n * part / threads(), n * (part + 1) / threads()); });
 }
 
+const int LARGE = 8192;  // things from which on they are divided among threads
+const int PAGE = 4096;   // bytes, or a part of a page
+
+// Make an array longer. The system clears memory when it is touched first, which takes longer than to fill it: all
+// threads touch it.
+template <typename T> void lengthen(std::vector<T>& values, std::size_t n)
+{
+    const std::size_t before = values.size();
+    values.reserve(n);
+    if (n > before) {
+        volatile char* begin = reinterpret_cast<char*>(values.data() + before);
+        const std::int64_t pages = (n - before) * sizeof(T) / PAGE;
+        in_ranges(pages, pages >= LARGE / 16, [begin](std::int64_t first, std::int64_t last) {
+            for (std::int64_t page = first; page < last; page++)
+                begin[page * PAGE] = 0;
+        });
+    }
+    values.resize(n);
+}
+
 // What each thread keeps a copy of, so that none has to fetch what another one writes in every step. The first thread's
 // is always up to date, the others' when all take part in the steps.
 class Replicated {
@@ -180,7 +253,6 @@ public:
     }
 };
 
-const int LARGE = 8192;   // things from which on they are divided among threads
 const int TOGETHER = 64;  // elements that stay together, so that no cache line is written by two threads
 
 // Which part of a group's elements the running thread has, of how many.

@@ -38,7 +38,7 @@ void _take_{{codeobj_name}}(std::vector<std::string>& arguments)
     const int64_t n_all = targets.size();
     {{N}} = n_all;
     {% for array in registered %}
-    {{array}}.resize(n_all);
+    cortwin::lengthen({{array}}, n_all);
     {% endfor %}
     {% for item in drawn %}
     draw_values({{item.array}}.data(), n, {{item.distribution}}, key, {{item.purpose}}u);
@@ -52,7 +52,7 @@ void _take_{{codeobj_name}}(std::vector<std::string>& arguments)
         {{array}}[k] = {{array}}[k - n];
     {% endfor %}
     {% if delays %}
-    rows.delays.resize(n_all);
+    cortwin::lengthen(rows.delays, n_all);
     draw_delays(rows.delays.data(), n, {{delays.distribution}}, key, {{delays.purpose}}u, {{delays.dt}});
     for (int64_t k = n; k < n_all; k++)
         rows.delays[k] = rows.delays[k - n];

@@ -18,6 +18,7 @@ namespace brian {
     {% set _eventspace = get_array_name(eventspace_variable) %}
     {% set _delays = get_array_name(variables['delay'], access_data=False) %}
     if ({{owner.name}}_delivery.run != cortwin::runs_begun) {
+        const cortwin::Moment _begun = std::chrono::steady_clock::now();
         {% if rows %}
         {{owner.name}}_delivery.begin_run({{rows}}, {{targets}}.data(), {{_delays}}.data(), {{_source_dt}}, {
             {% for column in columns %}
@@ -30,6 +31,7 @@ namespace brian {
         {% endif %}
         {{owner.name}}_delivery.build({{owner.name}}_divisible);
         {{owner.name}}_delivery.run = cortwin::runs_begun;
+        cortwin::prepared += cortwin::seconds_since(_begun);
     }
     {{owner.name}}_delivery.push({{_eventspace}}, {{_eventspace}}[_num{{eventspace_variable.name}}-1]);
 {% endblock %}
