@@ -140,3 +140,16 @@ def test_a_ratio_is_of_the_best_of_either_side(monkeypatch):
     monkeypatch.setattr(microcircuit, "Race", Race)
     peer = microcircuit.Contestant("peer", microcircuit.LOOP)
     assert microcircuit._ratio(Run(show=False), peer, 0.02, 1.0, [1, 2], 2) == pytest.approx(10 / 2)
+
+
+def test_costs_are_split_between_neurons_and_events():
+    """Of costs that are made of both, to the last digit; a row that is not is told of."""
+    rows = [{"neurons": n, "events": 3.0 * n**2, "seconds": 2e-5 * n + 4e-9 * 3.0 * n**2} for n in (10.0, 1e3, 1e5)]
+    metrics = microcircuit._split(rows)
+    assert metrics["cost.neuron_us"] == pytest.approx(20)
+    assert metrics["cost.event_ns"] == pytest.approx(4)
+    assert metrics["cost.largest_error"] < 1e-9
+    assert [row["fitted"] for row in rows] == pytest.approx([row["seconds"] for row in rows])
+    rows[1]["seconds"] *= 2
+    assert microcircuit._split(rows)["cost.largest_error"] > 0.1
+    assert microcircuit._split(rows[:2]) == {}

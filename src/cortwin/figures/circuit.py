@@ -238,11 +238,12 @@ def _draw_response(axes: Axes, response: xr.DataArray, colour: str, limit: float
 
 @drawing
 def cost_over_events(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw what a simulated second costs against its synaptic events, and where that is linear.
+    """Draw what a simulated second costs against its synaptic events, and what it would if they alone cost anything.
 
     Parameters
     ----------
-    rows : with ``events`` (in a simulated second), ``seconds`` (wall time of one) and ``scale``
+    rows : with ``events`` (in a simulated second), ``seconds`` (wall time of one) and ``scale``; and ``fitted``, the
+        part of neurons and that of events together, where it is known
     """
     figure = new_figure(DOUBLE / 2, 0.4 * DOUBLE)
     axes = figure.add_subplot()
@@ -251,7 +252,11 @@ def cost_over_events(rows: Sequence[Mapping[str, Any]]) -> Figure:
         return figure
     events, seconds = (np.array([row[name] for row in rows]) for name in ("events", "seconds"))
     line = np.geomspace(events.min(), events.max(), 50)
-    axes.plot(line, seconds[np.argmax(events)] * line / events.max(), color=FAINT, label="proportional")
+    axes.plot(line, seconds[np.argmax(events)] * line / events.max(), color=FAINT, label="proportional to events")
+    if all("fitted" in row for row in rows):
+        order = np.argsort(events)
+        fitted = np.array([row["fitted"] for row in rows])
+        axes.plot(events[order], fitted[order], color=EXCITATORY, lw=1, label="so much a neuron, so much an event")
     axes.plot(events, seconds, "o", color=EXCITATORY)
     for row in rows:
         axes.annotate(f"{row['scale']:g}", (row["events"], row["seconds"]), xytext=(3, -6), textcoords="offset points")
