@@ -11,7 +11,7 @@ from brian2.input.binomial import BinomialFunction
 
 from cortwin.cpp import randomness
 from cortwin.cpp.device import CortwinCodeObject
-from cortwin.cpp.paths.draws import draw_first
+from cortwin.cpp.paths.draws import DrawFirst
 
 PAIRS = {
     "stateupdate": "state_update",
@@ -52,7 +52,12 @@ def test_monitors_are_written_by_the_interface_that_our_array_has():
 
 def test_functions_stand_as_they_were_read():
     assert "int32_t _poisson(double lam, int32_t _idx)" in poisson_code
-    assert "int32_t _untabulated_poisson(double lam" in randomness.STOCK_POISSON
+    # Three functions that draw from a source of ours, and none from Brian2's.
+    assert "int32_t _untabulated_poisson(Source& _source, double lam" in randomness.STOCK_POISSON
+    assert randomness.STOCK_POISSON.count("template <class Source>") == 3
+    assert randomness.STOCK_POISSON.count("_source.uniform()") == poisson_code.count("_rand(") == 3
+    assert randomness.STOCK_POISSON.count("(_source, lam, _idx)") == 2
+    assert "_rand(" not in randomness.STOCK_POISSON
     assert "(int64_t)((t + 1e-3*dt)/dt)" in timestep_code
     assert np.random.poisson is DEFAULT_FUNCTIONS["poisson"].pyfunc
 
@@ -75,7 +80,10 @@ def test_draws_are_taken_out_of_a_loop():
         "u = _rand(_vectorisation_idx) * events(_vectorisation_idx);",
         "k = _poisson(_lio_1, _vectorisation_idx) + _poisson(rates * dt, _vectorisation_idx);",
     ]
-    lines, fills = draw_first(variables, CortwinCodeObject)(body)
+    taken_out = DrawFirst(variables, CortwinCodeObject)
+    lines, tables, fills = taken_out(body, ["const double _lio_1 = 3;"])
+    assert taken_out.left  # one that stays
+    assert [table.split(" = ")[1] for table in tables] == ["_poisson_counts.table(_lio_1, _N);"]
     assert "_poisson(rates * dt, _vectorisation_idx)" in lines[-1]  # another mean for each element
     assert "\n".join(lines).count("_vectorisation_idx") == 1
     assert len(fills) == 5
@@ -91,4 +99,15 @@ def test_a_binomial_of_large_variance_keeps_brian2s_method():
     number = BinomialFunction(10**8, 0.5, name="events")
     assert "_randn(vectorisation_idx)" in str(number.implementations[CortwinCodeObject].get_code(None))
     body = ["v += events(_vectorisation_idx);"]
-    assert draw_first({"events": number}, CortwinCodeObject)(body) == (body, [])
+    taken_out = DrawFirst({"events": number}, CortwinCodeObject)
+    assert taken_out(body, []) == (body, [], [])
+    assert taken_out.left
+
+
+def test_what_is_drawn_before_a_loop_is_told():
+    """Each thread would draw it once more."""
+    taken_out = DrawFirst({"rand": DEFAULT_FUNCTIONS["rand"]}, CortwinCodeObject)
+    taken_out(["v = _rand(_vectorisation_idx);"], [])
+    assert taken_out.left is False
+    taken_out(["v = _rand(_vectorisation_idx);"], ["const double shared = _rand(_vectorisation_idx);"])
+    assert taken_out.left
