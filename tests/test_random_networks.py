@@ -192,9 +192,11 @@ def test_threads_change_no_bit(tmp_path, monkeypatch):
         header = tmp_path / "cortwin" / "segment.h"
         text = header.read_text()
         assert text.count("4 * TIMED && !together_is_faster))\n            alone") == 1
+        assert "SHORT = 3e-6" in text
         header.write_text(
             text.replace("4 * TIMED && !together_is_faster))\n            alone", "4 * TIMED))\n            alone")
             .replace("TIMED = 64", "TIMED = 16")
+            .replace("SHORT = 3e-6", "SHORT = 0")
             .replace("CHOSEN = 4096", "CHOSEN = 100")
         )
         active.compile_source(str(tmp_path), "unix", False, True)

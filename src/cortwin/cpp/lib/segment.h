@@ -21,6 +21,7 @@ const int TIMED = 64;       // steps of one thread, and as many of all, after as
 const int CHOSEN = 4096;    // steps from one comparison to the next
 const int AT_ONCE = 4;      // comparisons at the beginning of a run, one after the other
 const double KEPT = 0.75;   // weight of what was measured before, at each comparison
+const double SHORT = 3e-6;  // seconds of a step of which the meetings of threads would take as much as they save
 
 class Segment {
 public:
@@ -98,11 +99,17 @@ private:
         const int quarter = turn % TIMED == 0 ? turn / TIMED : -1;
         if (quarter == 1 || quarter == 3)
             since = Clock::now();
-        else if (quarter == 2)
+        else if (quarter == 2) {
             seconds_alone = KEPT * seconds_alone + elapsed();
+            if (elapsed() < SHORT * TIMED) {
+                turn = 4 * TIMED;
+                comparisons = AT_ONCE;
+                together_is_faster = false;
+            }
+        }
         if (quarter == 0 || (quarter == 4 && !together_is_faster))
             team().release();
-        if (quarter == 2) {
+        if (turn == 2 * TIMED) {
             team().spread();
             for (Replicated* one : Replicated::all())
                 one->replicate();
