@@ -345,9 +345,9 @@ def report(results: Results) -> list[Section]:
     barred = [row for row in results.tables["ratios"] if row["bar"] is not None]
     met = len(barred) - len(notes["missed"])
     missed = f" Missed: {', '.join(notes['missed'])}." if notes["missed"] else ""
-    ratios = [name for name in results.metrics if name.startswith("threads.")]
-    together = "".join(f" {{{name}:.2f}} times as fast in `{name.partition('.')[2]}`" for name in ratios)
-    together = f" {notes['threads']} threads of ours are{together.replace('` ', '`, ')} as one." if ratios else ""
+    works = [name.partition(".")[2] for name in results.metrics if name.startswith("threads.")]
+    faster = ", ".join(f"{{threads.{work}:.2f}} in `{work}`" for work in works)
+    together = f" Our time with one thread over that with {notes['threads']}: {faster}." if works else ""
     small = " The sizes are those of a quick run: the bars are not meant for them." if notes["quick"] else ""
     sections = [
         Section(

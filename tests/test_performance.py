@@ -82,7 +82,7 @@ def test_a_ratio_is_of_medians_at_a_peers_best_number_of_threads(performance, mo
     assert [drawing.name for drawing in drawings] == ["ratios"]
     text = performance.sections(results, drawings)[0].text
     assert "3 of 4 bars are met" in text
-    assert "2 threads of ours are {threads.brunel:.2f} times as fast in `brunel` as one." in text
+    assert "Our time with one thread over that with 2: {threads.brunel:.2f} in `brunel`." in text
 
 
 def test_of_two_ways_of_writing_the_faster_one_counts(performance, monkeypatch):

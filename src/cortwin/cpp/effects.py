@@ -57,11 +57,17 @@ class Effects:
 
 @dataclass(frozen=True)
 class Made:
-    """A code object's request and what it got, for when its template has been filled in."""
+    """A code object's request and what it got, for when its template has been filled in.
+
+    Parameters
+    ----------
+    request, choice : what Brian2 asked for, and the template of ours that it got
+    arrays : name in C++ of each array variable of the device
+    """
 
     request: Request
     choice: Choice
-    arrays: Mapping[Any, str] = field(repr=False)  # name of each array variable
+    arrays: Mapping[Any, str] = field(repr=False)
 
     @property
     def pathway(self) -> Any:

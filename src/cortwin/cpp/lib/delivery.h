@@ -70,9 +70,9 @@ public:
     void begin_run(const std::int32_t* sources_, const std::int32_t* targets_, std::size_t n, const scalar* delays,
                    std::size_t n_delays, double dt_)
     {
+        targets = targets_;  // with new synapses behind those that were there
         begin(dt_);
         sources = sources_;
-        targets = targets_;
         n_synapses = n;
         steps.resize(n_delays > 1 ? n_delays : 0);
         const std::int64_t first_delay = n_delays > 0 ? in_steps(delays[0]) : 0;
@@ -96,10 +96,10 @@ public:
     {
         const bool differ = drawn || !rows_.delays.empty();
         require(!drawn || dt == dt_, "its delays were drawn for another time step");
+        targets = targets_;
         begin(dt_);
         rows = &rows_;
         drawn = differ;
-        targets = targets_;
         columns = columns_;
         n_synapses = rows_.first.back();
         if (!differ) {
@@ -165,8 +165,7 @@ public:
             return;
         for (std::size_t thread = 1; thread < under_way.size(); thread++)
             under_way[thread] = under_way[0];
-        for (std::size_t ahead = 1; ahead < pending[0].list.size(); ahead++)
-            give_to_owners(ahead);
+        give_to_owners();
     }
 
     // Whether each thread can deliver to its own targets.
@@ -253,6 +252,8 @@ private:
     // What is under way keeps the delay with which it left.
     void begin(double dt_)
     {
+        if (divided())
+            give_to_owners();  // what has been listed is older than what is listed now
         list_what_is_under_way();
         for (Listed& one : pending)
             if (dt != 0.0 && dt != dt_)
@@ -324,18 +325,20 @@ private:
     }
 
     // One thread alone lists the synapses of all parts together.
-    void give_to_owners(std::size_t ahead)
+    void give_to_owners()
     {
-        std::vector<std::int32_t>& all = pending[0].list.ahead(ahead);
-        std::size_t kept = 0;
-        for (const std::int32_t synapse : all) {
-            const int owner = part[targets[synapse] - target_begin];
-            if (owner == 0)
-                all[kept++] = synapse;
-            else
-                pending[owner].list.ahead(ahead).push_back(synapse);
+        for (std::size_t ahead = 1; ahead < pending[0].list.size(); ahead++) {
+            std::vector<std::int32_t>& all = pending[0].list.ahead(ahead);
+            std::size_t kept = 0;
+            for (const std::int32_t synapse : all) {
+                const int owner = part[targets[synapse] - target_begin];
+                if (owner == 0)
+                    all[kept++] = synapse;
+                else
+                    pending[owner].list.ahead(ahead).push_back(synapse);
+            }
+            all.resize(kept);
         }
-        all.resize(kept);
     }
 
     void collect(std::int64_t from, std::int64_t to, const UnderWay& under, Due& mine)
