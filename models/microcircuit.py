@@ -27,7 +27,8 @@ tau_m            ()                s                                           m
 tau_syn          ()                s                                           synaptic time constant
 t_ref            ()                s                                           refractory time
 t_fibre          ()                s                                           time of one sample of u
-w_E, w_I, w_2    ()                A                                           mean weights; w_2 from L4E to L23E
+w_E, w_I, w_2    ()                A                                           mean weights; w_2 from L4E to L23E,
+                                                                               and where the wiring is forgotten
 sd_E, sd_I, sd_2 ()                A                                           their standard deviations
 d_E, d_I         ()                s                                           mean delays
 sd_d_E, sd_d_I   ()                s                                           their standard deviations
@@ -36,7 +37,8 @@ E_L, V_th        ()                V                                           r
 C_m              ()                F                                           capacitance of the membrane
 w_ext            ()                A                                           weight of an external spike
 nu_ext           ()                Hz                                          rate of an external source
-I_L23E, I_L23I, I_L4E, I_L4I, I_L5E, I_L5I, I_L6E, I_L6I  ()  A                I_dc: what down-scaling takes, put back
+I_L23E, I_L23I, I_L4E, I_L4I, I_L5E, I_L5I, I_L6E, I_L6I  ()  A                I_dc: what scale and wiring take of the
+                                                                               mean input, put back
 
 Means, weights and variances are in units of the distance from reset to threshold, 15 mV; the weight of a current is the
 height of the jump that carries the same charge. f is the rate of a leaky integrate-and-fire neuron under white noise
@@ -157,7 +159,10 @@ def circuit(scale: float | str = 1.0, wiring: str = "cortical") -> Circuit:
     scale : above 0 and at most 1
     wiring : ``"cortical"``; ``"degree_shuffled"`` keeps how many synapses a population makes and receives, and joins
         their ends at random; ``"random"`` joins any two neurons alike (after Haeusler & Maass 2007). Excitatory and
-        inhibitory synapses are shuffled apart.
+        inhibitory synapses are shuffled apart. The pathway of double weight is forgotten too: an excitatory synapse
+        weighs what one of its target population did on average, or of all populations where they are joined alike.
+        A constant current gives every population the mean input that it had, at the rates of the cortical circuit:
+        without it, random wiring fires at 250 Hz, and layer 2/3 falls silent where degrees are kept.
 
     Raises
     ------
@@ -183,12 +188,15 @@ def circuit(scale: float | str = 1.0, wiring: str = "cortical") -> Circuit:
     pairs = np.outer(full, full)
     # So many draws with replacement that a pair is joined with the probability stated.
     synapses = np.rint(np.log1p(-np.array(PROBABILITY)) / np.log1p(-1 / pairs)).astype(np.int64)
-    if wiring != "cortical":
-        synapses = _shuffled(synapses, full, wiring)
+    external = 8.0 * WEIGHT * np.array(EXTERNAL)
     weight = np.full((8, 8), WEIGHT)
     weight[:, 1::2] *= INHIBITION
     weight[0, 2] *= 2  # L4E to L23E
-    arriving = (synapses / full[:, None] * weight) @ np.array(REFERENCE_RATES) + 8.0 * WEIGHT * np.array(EXTERNAL)
+    wanted = arriving = _charge(synapses, weight, full) + external
+    if wiring != "cortical":
+        weight[:, ::2] = _mean_weight(synapses[:, ::2], weight[:, ::2], wiring)
+        synapses = _shuffled(synapses, full, wiring)
+        arriving = _charge(synapses, weight, full) + external
     return Circuit(
         scale=k,
         wiring=wiring,
@@ -198,9 +206,20 @@ def circuit(scale: float | str = 1.0, wiring: str = "cortical") -> Circuit:
         synapses=np.rint(k**2 * synapses).astype(np.int64),
         weight=weight / math.sqrt(k),
         external_weight=WEIGHT / math.sqrt(k),
-        current=0.5e-3 * (1 - math.sqrt(k)) * arriving,
+        current=0.5e-3 * (wanted - math.sqrt(k) * arriving),
         fibres=max(1, round(k * FIBRES)),
     )
+
+
+def _charge(synapses: NDArray, weight: NDArray, neurons: NDArray) -> NDArray[np.float64]:
+    """Return what arrives of the circuit at a neuron of each population, in pA Hz, at the reference rates."""
+    return (synapses / neurons[:, None] * weight) @ np.array(REFERENCE_RATES)
+
+
+def _mean_weight(synapses: NDArray, weight: NDArray, wiring: str) -> NDArray[np.float64]:
+    """Return the mean weight of the excitatory synapses of each target population, or of all of them."""
+    axis = None if wiring == "random" else 1
+    return (synapses * weight).sum(axis, keepdims=True) / synapses.sum(axis, keepdims=True)
 
 
 def _shuffled(synapses: NDArray[np.int64], neurons: NDArray[np.int64], wiring: str) -> NDArray[np.int64]:
@@ -386,14 +405,16 @@ def spiking_writing(numbers: Circuit) -> Writing:
         for name, size, mean, sd in zip(POPULATIONS, numbers.neurons, FIRST_POTENTIAL, FIRST_POTENTIAL_SD, strict=True)
     }
     pathways = {
-        f"{source}_{target}": synapses(source, target, FixedTotalNumber(int(numbers.synapses[i, j])))
+        f"{source}_{target}": synapses(
+            source, target, FixedTotalNumber(int(numbers.synapses[i, j])), _kind(numbers, numbers.weight[i, j])
+        )
         for j, source in enumerate(POPULATIONS)
         for i, target in enumerate(POPULATIONS)
         if numbers.synapses[i, j]
     }
     # A neuron hears the share `scale` of its fibres, because there are so many fewer of them.
     pathways |= {
-        f"thalamus_{target}": synapses("thalamus", target, PairwiseBernoulli(share))
+        f"thalamus_{target}": synapses("thalamus", target, PairwiseBernoulli(share), "E")
         for target, share in THALAMIC.items()
     }
     drives = {
@@ -403,10 +424,14 @@ def spiking_writing(numbers: Circuit) -> Writing:
     return Writing(populations, pathways, activity={}, spikes=POPULATIONS, drives=drives)
 
 
-def synapses(source: str, target: str, rule: Any) -> Pathway:
+def _kind(numbers: Circuit, weight: float) -> str:
+    """Return what the constants of synapses of this mean weight are called after."""
+    return "I" if weight < 0 else "E" if math.isclose(weight, numbers.external_weight) else "2"
+
+
+def synapses(source: str, target: str, rule: Any, weight: str) -> Pathway:
     """Return a pathway whose weights keep their sign and whose delays last a step at least."""
     sign = "I" if source.endswith("I") else "E"
-    weight = "2" if (source, target) == ("L4E", "L23E") else sign
     bound = {"maximum": 0 * pA} if sign == "I" else {"minimum": 0 * pA}
     return Pathway(
         source,
@@ -425,7 +450,7 @@ def constants(numbers: Circuit) -> dict[str, Any]:
     weights = {
         "E": numbers.external_weight,
         "I": INHIBITION * numbers.external_weight,
-        "2": 2 * numbers.external_weight,
+        "2": numbers.weight[0, 2],
     }
     return {
         "tau": 10 * ms,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from brian2 import pA
 
 from cortwin import experiments
 from cortwin.activity import activity
@@ -70,6 +71,34 @@ def test_forgotten_wirings_keep_what_they_promise():
         assert random.sum() == pytest.approx(own.sum(), abs=32)
     with pytest.raises(CortwinError, match="wiring is 'no such', expected one of cortical, degree_shuffled, random"):
         page.circuit(1.0, "no such")
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+@pytest.mark.parametrize("wiring", page.ARRANGEMENTS[1:])
+def test_forgotten_wirings_work_at_the_rates_of_the_cortical_one(wiring, scale):
+    whole, other = page.circuit(), page.circuit(scale, wiring)
+    h = np.array(page.REFERENCE_RATES) * 10e-3
+    expected, found = (p.W @ h + p.b for p in map(page.mean_field, (whole, other)))
+    # As in the test of scaling; the means of excitation and inhibition are ten times what is left of them.
+    np.testing.assert_allclose(found, expected, rtol=0.03, atol=0.02)
+    charge = [(one.synapses * one.weight)[:, ::2].sum() for one in (whole, other)]
+    assert charge[1] == pytest.approx(charge[0] * scale**1.5, rel=1e-4)
+    rest = activity(np.zeros((1, 400, 1)), dt=1e-3, last="input")
+    settled = run_textbook(page.model("0.05"), page.mean_field(other), rest, 0.1)["r"].to_numpy()[0, -1] / 10e-3
+    # Without the current layer 2/3 falls silent in one, and the other fires at 250 Hz.
+    assert 0.05 < settled.min() and settled.max() < 12
+
+
+def test_the_spiking_writing_has_the_weights_of_its_circuit():
+    for wiring in page.ARRANGEMENTS:
+        numbers = page.circuit(0.05, wiring)
+        model = page.model(0.05, wiring)
+        for j, source in enumerate(page.POPULATIONS):
+            for i, target in enumerate(page.POPULATIONS):
+                if (pathway := model.spiking.pathways.get(f"{source}_{target}")) is not None:
+                    mean = model.constants[pathway.drawn["w"].mean] / pA
+                    assert mean == pytest.approx(numbers.weight[i, j], rel=1e-12), (wiring, source, target)
+        assert model.constants[model.spiking.pathways["thalamus_L4E"].drawn["w"].mean] / pA == numbers.external_weight
 
 
 def test_the_transfer_function_is_siegerts():
