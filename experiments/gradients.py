@@ -18,6 +18,7 @@ from scipy.stats import ortho_group
 
 from cortwin import figures
 from cortwin.analysis import (
+    finite_size_limit,
     gradient_norms,
     lyapunov_exponents,
     lyapunov_spectrum,
@@ -26,6 +27,7 @@ from cortwin.analysis import (
     recurrence_spectrum,
 )
 from cortwin.dynamics import rate_map, textbook_map
+from cortwin.errors import CortwinError
 from cortwin.experiment import Drawing, Parameter, Results, Run, Section, Table, run_script
 from cortwin.models import elman, gru, lstm
 
@@ -54,8 +56,14 @@ def compute(
     copies: Annotated[int, Parameter("trajectories of a random network, side by side", minimum=1)] = 4,
     length: Annotated[int, Parameter("of each in tau, as long again as it settles", quick=50, minimum=20)] = 300,
     draws: Annotated[int, Parameter("large random networks", quick=1, minimum=1)] = 3,
+    sizes: Annotated[tuple[int, ...], Parameter("units of others, as many more as they are smaller", quick=(100,))] = (
+        *(250, 500, 1000),
+    ),
 ) -> Results:
     """Take Jacobians, multiply them, and hold them against algebra and theory."""
+    networks_of = {n: max(1, round(draws * size / n)) for n in sorted({*sizes, size})}
+    if len(networks_of) < 2 or sum(networks_of.values()) < 3:
+        raise CortwinError("sizes: a line over sizes takes three networks of two sizes; name another size than `size`")
     constants, alpha = {"tau": tau}, float(dt / tau)
     model = elman.model().with_constants(**constants)
     networks = {f"elman_{g:g}": (model, _elman(run, units, g)) for g in gains}
@@ -105,17 +113,20 @@ def compute(
         "gradients.random.theory.exponent": theory.exponent,
         "gradients.random.theory.variance": theory.variance,
     }
-    curve, large = [], []
-    followed = len(gains) * small / size + draws
+    curve, of_size = [], {}
+    followed = (len(gains) * small + sum(n * number for n, number in networks_of.items())) / size
     with run.timed("random networks"), run.progress("random networks", followed) as bar:
         for g in gains:
             exponent, _ = _random(run, model, _elman(run, small, g), copies, length, float(dt))
             curve.append({"gain": g, "exponent": float(exponent.mean())})
             bar.advance(small / size)
-        for number in range(draws):
-            drawn = elman.initial(run.generator(f"large network {number}"), 1, size, 1, gain=gain)
-            large.append(_random(run, model, drawn, copies, length, float(dt)))
-            bar.advance()
+        for n, drawn_of_size in networks_of.items():
+            of_size[n] = []
+            for number in range(drawn_of_size):
+                drawn = elman.initial(run.generator(f"network {number} of {n}"), 1, n, 1, gain=gain)
+                of_size[n].append(_random(run, model, drawn, copies, length, float(dt)))
+                bar.advance(n / size)
+    large = of_size[size]
     growth = np.concatenate([growth for growth, _ in large], axis=1)
     found = np.array([growth.mean() for growth, _ in large])
     metrics["gradients.random.exponent"] = float(found.mean())
@@ -124,6 +135,16 @@ def compute(
         "gradients.random.exponent.most": float(found.max()),
     }
     metrics["gradients.random.variance"] = float(np.mean([variance for _, variance in large]))
+    exponents = {n: [float(grown.mean()) for grown, _ in found] for n, found in of_size.items()}
+    line = finite_size_limit(
+        np.repeat(list(exponents), [len(values) for values in exponents.values()]),
+        np.concatenate([*exponents.values()]),
+    )
+    metrics |= {
+        "gradients.random.exponent.limit": line.limit,
+        "gradients.random.exponent.limit.error": line.error,
+        "gradients.random.exponent.slope": line.slope,
+    }
     expected = [
         {"gain": float(g), "exponent": random_network(g).exponent} for g in np.linspace(min(gains), max(gains), 16)
     ]
@@ -131,7 +152,7 @@ def compute(
     metrics["gradients.random.radius"] = eigenvalues.radius
     return Results(
         metrics=metrics,
-        tables={"networks": rows, "gains": curve, "theory": expected},
+        tables={"networks": rows, "gains": curve, "theory": expected, "sizes": _over_sizes(exponents)},
         weights={**arrays, "random.growth": growth, "random.eigenvalues": eigenvalues.eigenvalues},
         notes={"dt": float(dt), "tau": float(tau), "gains": list(gains), "size": size, "small": small, "gain": gain},
     )
@@ -192,6 +213,19 @@ def _random(
     return found.growth[:, :, 0], float(np.mean(squares[intervals:]))
 
 
+def _over_sizes(exponents: dict[int, list[float]]) -> list[dict[str, Any]]:
+    """Return means over networks of each size, and their standard errors."""
+    return [
+        {
+            "units": n,
+            "networks": len(values),
+            "exponent": float(np.mean(values)),
+            "error": float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None,
+        }
+        for n, values in exponents.items()
+    ]
+
+
 def draw(results: Results) -> list[Drawing]:
     """Draw norms, exponents and eigenvalues."""
     notes, arrays = results.notes, results.weights
@@ -236,6 +270,18 @@ def draw(results: Results) -> list[Drawing]:
             "random rate networks without input beside mean-field theory, one network for each gain; and how the "
             "largest of them settles: a grey line for each of {parameters.copies} trajectories of each of "
             "{parameters.draws} networks, and the mean of all.",
+        ),
+        Drawing(
+            "sizes",
+            figures.exponents_over_sizes(
+                results.tables["sizes"],
+                theory=results.metrics["gradients.random.theory.exponent"],
+                limit=results.metrics["gradients.random.exponent.limit"],
+                slope=results.metrics["gradients.random.exponent.slope"],
+            ),
+            "Finite networks are less chaotic",
+            "Largest exponent of random networks of gain {parameters.gain}: mean over networks, and its standard "
+            "error. The line is fitted to all networks; at 1 / N = 0 theory holds.",
         ),
         Drawing(
             "eigenvalues",
@@ -296,9 +342,19 @@ def report(results: Results) -> list[Section]:
             "{gradients.random.exponent} / tau ({gradients.random.exponent.least} to {gradients.random.exponent.most} "
             "in {parameters.draws} networks) and its mean square {gradients.random.variance}, where mean-field "
             "theory has {gradients.random.theory.exponent} and {gradients.random.theory.variance} for infinitely many "
-            "units (Sompolinsky, Crisanti & Sommers 1988). The spectral radius of {parameters.matrix} units is "
+            "units (Sompolinsky, Crisanti & Sommers 1988). A line in 1 / N through networks of several sizes meets "
+            "infinitely many units at {gradients.random.exponent.limit} +- {gradients.random.exponent.limit.error} "
+            "(standard error). The spectral radius of {parameters.matrix} units is "
             "{gradients.random.radius}.",
-            drawings=["lyapunov", "eigenvalues"],
+            drawings=["lyapunov", "sizes", "eigenvalues"],
+            tables=[
+                Table(
+                    "Largest exponents (1/tau) over networks of one size: mean and its standard error.",
+                    {"units": "units", "networks": "networks", "exponent": "exponent", "error": "error"},
+                    records="sizes",
+                    digits=4,
+                )
+            ],
         ),
     ]
 

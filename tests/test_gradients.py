@@ -8,13 +8,14 @@ import pytest
 
 from cortwin.analysis import gradient_norms
 from cortwin.dynamics import textbook_map
+from cortwin.errors import CortwinError
 from cortwin.experiment import Run, load_experiment
 from cortwin.models import lstm
 from cortwin.parameters import resolve
 
 SMALL = {
     "units": 12, "steps": 40, "trials": 4, "gains": (0.5, 1.5), "size": 60, "small": 20, "matrix": 200, "length": 20,
-    "copies": 2, "draws": 2,
+    "copies": 2, "draws": 2, "sizes": (20, 30),
 }  # fmt: skip
 
 
@@ -59,9 +60,14 @@ def test_the_random_network_has_its_radius(found):
     assert found.metrics["gradients.random.theory.exponent"] == pytest.approx(0.0468, rel=2e-3)
 
 
+def test_a_line_over_one_size_is_refused(gradients):
+    with pytest.raises(CortwinError, match="sizes: a line over sizes takes three networks of two sizes"):
+        gradients.compute(Run(show=False), resolve(gradients.declared, SMALL | {"sizes": (60,)}, quick=True))
+
+
 def test_figures_and_report_speak_of_what_was_saved(gradients, found):
     drawings = gradients.draw(found)
-    assert [drawing.name for drawing in drawings] == ["gradients", "lyapunov", "eigenvalues"]
+    assert [drawing.name for drawing in drawings] == ["gradients", "lyapunov", "sizes", "eigenvalues"]
     shown = {name for section in gradients.sections(found, drawings) for name in section.drawings}
     assert shown == {drawing.name for drawing in drawings}
 
@@ -91,7 +97,9 @@ def test_a_large_random_network_is_as_chaotic_as_theory_says(gradients):
     Exponents of networks of 2000 units scatter by 0.004 (s.d.): two standard errors of the mean of three come on top.
     """
     small = {
-        name: value for name, value in SMALL.items() if name not in ("size", "matrix", "length", "copies", "draws")
+        name: value
+        for name, value in SMALL.items()
+        if name not in ("size", "matrix", "length", "copies", "draws", "sizes")
     }
     metrics = gradients.compute(Run(show=False), resolve(gradients.declared, small, quick=False)).metrics
     assert metrics["gradients.random.exponent"] == pytest.approx(0.0468, abs=0.00468 + 2 * 0.004 / np.sqrt(3))

@@ -26,6 +26,8 @@ from cortwin.analysis.eigenvalues import recurrence_spectrum as recurrence_spect
 from cortwin.analysis.eigenvalues import scaled_to_radius as scaled_to_radius
 from cortwin.analysis.event_triggered import event_triggered_rate as event_triggered_rate
 from cortwin.analysis.filtering import filtered_spikes as filtered_spikes
+from cortwin.analysis.finite_size import FiniteSize as FiniteSize
+from cortwin.analysis.finite_size import finite_size_limit as finite_size_limit
 from cortwin.analysis.firing_rates import firing_rate as firing_rate
 from cortwin.analysis.firing_rates import psth as psth
 from cortwin.analysis.fixed_points import FixedPoints as FixedPoints

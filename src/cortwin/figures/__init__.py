@@ -30,6 +30,7 @@ from cortwin.figures.forecasts import forecast_errors as forecast_errors
 from cortwin.figures.forecasts import free_runs as free_runs
 from cortwin.figures.forecasts import memory_curves as memory_curves
 from cortwin.figures.gradients import GradientPanel as GradientPanel
+from cortwin.figures.gradients import exponents_over_sizes as exponents_over_sizes
 from cortwin.figures.gradients import gradient_norms as gradient_norms
 from cortwin.figures.gradients import lyapunov_exponents as lyapunov_exponents
 from cortwin.figures.hands import hand_paths as hand_paths

@@ -16,6 +16,7 @@ from cortwin.figures.style import (
     COLOURS,
     DOUBLE,
     FAINT,
+    SINGLE,
     SOFT,
     colour_of,
     drawing,
@@ -183,4 +184,39 @@ def lyapunov_exponents(
     right.set_title(f"{sizes[1]} units, mean so far", loc="left")
     right.set_xlabel(r"time ($\tau$)")
     right.set_ylabel(r"largest exponent (1/$\tau$)")
+    return figure
+
+
+@drawing
+def exponents_over_sizes(
+    rows: Sequence[Mapping[str, float | None]], *, theory: float, limit: float, slope: float
+) -> Figure:
+    """Draw the largest exponent against one over the units.
+
+    Parameters
+    ----------
+    rows : of ``units``, ``exponent`` in 1 / tau, and its standard ``error`` or None
+    theory : the exponent of infinitely many units
+    limit, slope : of the line through the networks
+
+    Returns
+    -------
+    Figure
+    """
+    figure = new_figure(SINGLE, 0.7 * SINGLE)
+    axes = figure.subplots()
+    if not rows:
+        say_why_empty(axes, "no networks to draw")
+        return figure
+    n, exponent = (np.array([row[key] for row in rows], dtype=np.float64) for key in ("units", "exponent"))
+    error = np.array([row["error"] or 0.0 for row in rows], dtype=np.float64)
+    axes.errorbar(1 / n, exponent, error, fmt="o", color=COLOURS["rate"], markersize=3.5, elinewidth=0.9, zorder=3)
+    ends = np.array([0, 1.1 / n.min()])
+    axes.plot(ends, limit + slope * ends, color=COLOURS["rate"], linewidth=0.9)
+    axes.plot([0], [theory], "D", color=SOFT, markersize=4, clip_on=False, zorder=4)
+    axes.annotate("theory", (0, theory), xytext=(6, 3), textcoords="offset points", color=SOFT)
+    axes.set_xlim(left=0)
+    axes.set_xticks(1 / n, [f"1/{int(one)}" for one in n])
+    axes.set_xlabel("1 / units")
+    axes.set_ylabel(r"largest exponent (1/$\tau$)")
     return figure
