@@ -40,7 +40,7 @@ BINOMIALS = {
     (7, 0.0): "never",
     (7, 1.0): "always",
 }
-POISSONS = (0.0, 1e-4, 0.3, 2.0, 20.0, 5e4)
+POISSONS = (0.0, 1e-4, 0.128, 0.3, 2.0, 6.0, 20.0, 5e4)
 
 PROGRAM = """
 #include <iostream>
@@ -57,6 +57,33 @@ void show(const char* name, const Counts& counts, Stream& stream) {
     for (std::int32_t one : drawn) histogram[one - counts.lowest()]++;
     for (std::size_t count : histogram) std::cout << " " << count;
     std::cout << "\\n";
+}
+// Stretches of 64 counts beside inversion one by one, with the same words: how many were compared, told by 16 bits of a
+// word alone, and different.
+void compare(const Counts& counts, Stream& stream) {
+    std::vector<std::uint64_t> begins;
+    std::uint64_t begin = 0;
+    for (std::uint64_t words : counts.words()) begins.push_back(begin), begin += words;
+    int told = 0, different = 0;
+    for (int turn = 0; turn < 20000; turn++) {
+        Generators slow = stream.stretch(0);
+        std::int32_t drawn[64];
+        counts.draw(drawn, 0, 64, stream);
+        std::uint64_t words[16];
+        slow.fill(words, 16);
+        Supply more(slow);
+        for (int k = 0; k < 64; k++) {
+            const std::uint64_t bits = (words[k / 4] >> (16 * (k %% 4)) & 0xFFFF) ^ 0x8000;
+            bool decided = true;
+            for (std::size_t one = 1; one < begins.size() && begins[one] > 0; one++) decided &= begins[one] >> 48 != bits;
+            const std::uint64_t word = bits << 48 | (decided ? 0 : more.next() >> 16);
+            std::int32_t count = 0;
+            for (std::size_t one = 1; one < begins.size() && begins[one] > 0 && begins[one] <= word; one++) count = one;
+            told += decided;
+            different += count + counts.lowest() != drawn[k];
+        }
+    }
+    std::cout << "inversion " << 64 * 20000 << " " << told << " " << different << "\\n";
 }
 int main() {
     Stream first, second;
@@ -82,6 +109,9 @@ int main() {
     uniforms(many.data(), 0, many.size(), first);
     for (double one : many) std::cout << " " << one;
     std::cout << "\\n";
+    compare(Counts::poisson(0.128), first);
+    compare(Counts::poisson(6), first);
+    compare(Counts::binomial(20, 0.5), first);
     // The same elements at once and in parts, the last part first: streams begin with their first stretches.
     const Counts few = Counts::poisson(2), wide = Counts::poisson(5e4);
     for (int parts = 0; parts < 2; parts++) {
@@ -160,6 +190,14 @@ def test_counts_follow_the_table(lines):
         assert chi2 < scipy.stats.chi2(kept.sum() - 1).ppf(1 - RARE)
         assert observed[~kept].sum() < 5
         assert words
+
+
+def test_counts_are_inverted_to_the_last_bit(lines):
+    assert len(lines["inversion"]) == 3
+    for compared, told, different in lines["inversion"]:
+        # A bound has one in 65536 of the words: both ways are taken, the slow one by few.
+        assert 30 < int(compared) - int(told) < 1e-3 * int(compared)
+        assert int(different) == 0
 
 
 def test_normal_deviates_are_normal(lines):

@@ -3,7 +3,7 @@
 //
 // Each count has a whole number of the 2^64 words, its probability times 2^64 rounded, and the table gives exactly those
 // words to it. So the table's distribution is known to the last bit, and is compared with the formula's when it is built.
-// Many numbers of few counts are drawn by inversion instead, with the same words: most are told by 12 bits of a word.
+// Many numbers of few counts are drawn by inversion instead, with the same words: most are told by 16 bits of a word.
 #ifndef CORTWIN_COUNTS_H
 #define CORTWIN_COUNTS_H
 
@@ -54,7 +54,7 @@ public:
             std::fill(into, into + count, first);
         else
             by_stretch(from, count, stream, [=](std::size_t place, std::size_t part, Generators& generators) {
-                pieces.empty() ? by_words(into + place, part, generators) : by_pieces(into + place, part, generators);
+                bounds.empty() ? by_words(into + place, part, generators) : by_bounds(into + place, part, generators);
             });
     }
 
@@ -76,13 +76,11 @@ private:
     std::int32_t first;
     // A column's words below `own` (shifted to the top of the word) are its own count's, the rest another one's.
     std::vector<std::uint64_t> own, other;
-    // Of few counts, what the first 12 bits of a word tell: the count that all words with them have, if one has them
-    // all. And the first word of each count, when they stand in order.
-    static const int piece = 12, per_word = 64 / piece;
-    static const std::size_t few = 64;
-    static const std::uint8_t undecided = 255;
-    std::vector<std::uint8_t> pieces;
+    // Of few counts, the first word of each but the lowest, in order, and the bounds that the first 16 bits of a word are
+    // compared with: those of a first word, which tell nothing more when the word has the same, less 2^15.
+    static const std::size_t few = 24;
     std::vector<std::uint64_t> begins;
+    std::vector<std::int16_t> bounds;
 
     // Probabilities by the ratio of neighbours, outwards from the mode and relative to it.
     template <class Ratio>
@@ -117,47 +115,59 @@ private:
             std::fprintf(stderr, "error: a table of counts is %g from its distribution\n", distance);
             std::exit(1);
         }
-        if (p.size() <= few) cut(words);
+        cut(words);
         share(words);
     }
 
+    static std::int16_t first_bits(std::uint64_t word) { return std::int16_t(std::int32_t(word >> 48) - (1 << 15)); }
+
     void cut(const std::vector<std::uint64_t>& words) {
         std::uint64_t begin = 0;
-        for (std::uint64_t size : words) {
-            begins.push_back(begin);
-            if (size > UINT64_MAX - begin) break;  // it has the last word: those behind have none
-            begin += size;
+        for (std::size_t k = 0; k + 1 < words.size(); k++) {
+            if (words[k] > UINT64_MAX - begin) break;  // it has the last word: those behind have none
+            begins.push_back(begin += words[k]);
+            // No word lies above the last bound: it is asked once whether one has the same bits.
+            if (bounds.empty() || bounds.back() < INT16_MAX) bounds.push_back(first_bits(begin));
         }
-        pieces.resize(std::size_t(1) << piece);
-        for (std::uint64_t k = 0; k < pieces.size(); k++) {
-            const std::uint64_t lowest = k << (64 - piece), highest = lowest | (UINT64_MAX >> piece);
-            pieces[k] = owner(lowest) == owner(highest) ? owner(lowest) : undecided;
+        if (bounds.size() > few) {
+            begins.clear();
+            bounds.clear();
         }
     }
 
-    // Whose word this is: the last count that begins at it or before.
-    std::uint8_t owner(std::uint64_t word) const {
-        return std::uint8_t(std::upper_bound(begins.begin(), begins.end(), word) - begins.begin() - 1);
+    // How many counts begin at this word or before, without the lowest.
+    std::int16_t place(std::uint64_t word) const {
+        return std::int16_t(std::upper_bound(begins.begin(), begins.end(), word) - begins.begin());
     }
 
-    // Five counts from a word; one in hundreds takes the rest of its bits from another word.
-    void by_pieces(std::int32_t* into, std::size_t count, Generators& generators) const {
-        std::uint64_t words[STRETCH / per_word + Generators::lanes];
-        std::uint8_t counts[STRETCH + per_word];
-        const std::size_t n = (count + per_word - 1) / per_word;
-        generators.fill(words, n);
-        Supply more(generators);
-        const std::uint8_t* known = pieces.data();
-        const std::uint64_t mask = (1 << piece) - 1;
-        for (std::size_t k = 0; k < n; k++)
-            for (int p = 0; p < per_word; p++) counts[k * per_word + p] = known[(words[k] >> (p * piece)) & mask];
-        const std::uint8_t* const end = counts + count;
-        for (void* open = counts; (open = std::memchr(open, undecided, end - static_cast<std::uint8_t*>(open)));) {
-            const std::size_t k = static_cast<std::uint8_t*>(open) - counts;
-            const std::uint64_t told = (words[k / per_word] >> (k % per_word * piece)) & mask;
-            counts[k] = owner((told << (64 - piece)) | (more.next() >> piece));
+    // Four counts from a word, sixteen at a time; one in thousands takes the rest of its bits from another word.
+    void by_bounds(std::int32_t* into, std::size_t count, Generators& generators) const {
+        typedef std::int16_t Lanes __attribute__((vector_size(32)));
+        const std::size_t lanes = 16, vectors = STRETCH / lanes;
+        std::uint64_t words[STRETCH / 4];
+        generators.fill(words, STRETCH / 4);
+        Lanes told[vectors], place_of[vectors] = {}, same[vectors] = {};
+        std::memcpy(told, words, sizeof(told));
+        for (const std::int16_t bound : bounds)
+            for (std::size_t v = 0; v < vectors; v++) {
+                place_of[v] -= told[v] > bound;
+                same[v] |= told[v] == bound;
+            }
+        std::int16_t found[STRETCH];
+        std::memcpy(found, place_of, sizeof(found));
+        Lanes any = {};
+        for (const Lanes& one : same) any |= one;
+        std::uint64_t some[4];
+        std::memcpy(some, &any, sizeof(some));
+        if (some[0] | some[1] | some[2] | some[3]) {
+            std::int16_t open[STRETCH], bits[STRETCH];
+            std::memcpy(open, same, sizeof(open));
+            std::memcpy(bits, told, sizeof(bits));
+            Supply more(generators);
+            for (std::size_t k = 0; k < STRETCH; k++)
+                if (open[k]) found[k] = place((std::uint64_t(bits[k] + (1 << 15)) << 48) | (more.next() >> 16));
         }
-        for (std::size_t k = 0; k < count; k++) into[k] = first + counts[k];
+        for (std::size_t k = 0; k < count; k++) into[k] = first + found[k];
     }
 
     // One count from a word, by its column.
