@@ -75,7 +75,8 @@ void compare(const Counts& counts, Stream& stream) {
         for (int k = 0; k < 64; k++) {
             const std::uint64_t bits = (words[k / 4] >> (16 * (k %% 4)) & 0xFFFF) ^ 0x8000;
             bool decided = true;
-            for (std::size_t one = 1; one < begins.size() && begins[one] > 0; one++) decided &= begins[one] >> 48 != bits;
+            for (std::size_t one = 1; one < begins.size() && begins[one] > 0; one++)
+                decided &= begins[one] >> 48 != bits;
             const std::uint64_t word = bits << 48 | (decided ? 0 : more.next() >> 16);
             std::int32_t count = 0;
             for (std::size_t one = 1; one < begins.size() && begins[one] > 0 && begins[one] <= word; one++) count = one;

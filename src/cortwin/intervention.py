@@ -79,7 +79,7 @@ def state_of(model: Model) -> State:
     """
     textbook = model.recurrence()
     # Sizes that no two symbols share but units and slots, and arrays that no two names share.
-    sizes = {name: 2 + place for place, name in enumerate(("inputs", "units", "outputs", "slots"))}
+    sizes: dict[Any, int] = {name: 2 + place for place, name in enumerate(("inputs", "units", "outputs", "slots"))}
     generator = np.random.default_rng(0)
     names = model.trained._fields  # type: ignore[attr-defined]
     probe = model.trained(

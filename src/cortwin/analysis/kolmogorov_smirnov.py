@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,7 +32,8 @@ def kolmogorov_smirnov(first: ArrayLike, second: ArrayLike) -> float:
     finite = [sample[np.isfinite(sample)] for sample in samples]
     if not all(sample.size for sample in finite):
         return Undefined("a sample has no finite number")
-    return float(ks_2samp(finite[0], finite[1]).statistic)
+    found: Any = ks_2samp(finite[0], finite[1])
+    return float(found.statistic)
 
 
 def between_all(samples: list[ArrayLike]) -> list[float]:

@@ -71,7 +71,7 @@ class Layout:
                 raise CortwinError(f"{name} is {getattr(self, name)} s, not a multiple of dt = {self.dt} s")
 
     @classmethod
-    def of_one_trial(cls, sizes: Mapping[str, int], *, dt: float, steps: int) -> Layout:
+    def of_one_trial(cls, sizes: Mapping[str, Any], *, dt: float, steps: int) -> Layout:
         """Return the layout of one trial whose inputs last a step each, every state recorded; dt in seconds."""
         return cls(**sizes, neurons_per_unit=1, trials=1, dt=dt, input_dt=dt, input_steps=steps, record_dt=dt)
 

@@ -130,10 +130,10 @@ class CortwinDevice(CPPStandaloneDevice):
         self, code: bool = True, data: bool = True, run_args: bool = True, directory: bool = True, force: bool = False
     ) -> None:
         """Delete what Brian2 deletes, and with the code our headers and the compiler's lists of them."""
-        if code and self.project_dir is not None:
+        if code and self.project_dir is not None and (writer := self.writer) is not None:
             folder = Path(self.project_dir)
             shutil.rmtree(folder / "cortwin", ignore_errors=True)
-            self.writer.header_files -= {file for file in self.writer.header_files if file.startswith("cortwin/")}
+            writer.header_files -= {file for file in writer.header_files if file.startswith("cortwin/")}
             for path in (*folder.glob("*.d"), *folder.glob("code_objects/*.d")):
                 path.unlink()
         super().delete(code=code, data=data, run_args=run_args, directory=directory, force=force)
@@ -169,7 +169,7 @@ class CortwinDevice(CPPStandaloneDevice):
                     "the program of this network has been built and run already: for several runs in one program, call "
                     "set_device with build_on_run=False, and device.build after the last run"
                 )
-            self.build(direct_call=False, **self.build_options)
+            self.build(direct_call=False, **(self.build_options or {}))
 
     def generate_makefile(
         self, writer: Any, compiler: Any, compiler_flags: str, linker_flags: str, nb_threads: int, debug: bool
@@ -179,9 +179,8 @@ class CortwinDevice(CPPStandaloneDevice):
             super().generate_makefile(writer, compiler, compiler_flags, linker_flags, nb_threads, debug)
             return
         writer.source_files.add(units.MEMORY)
-        self.units = units.combine(
-            Path(self.project_dir), writer, {note.code_object: note.flags for note in self.notes}
-        )
+        folder = Path(str(self.project_dir))
+        self.units = units.combine(folder, writer, {note.code_object: note.flags for note in self.notes})
         threads = f" {openmp_pragma('compilation')}" if nb_threads else ""
         text = units.makefile(writer.source_files, compiler_flags + threads, linker_flags + threads, self.units)
         writer.write("makefile", text)

@@ -106,6 +106,6 @@ def held_values(held: Mapping[str, Mapping[str, ArrayLike]], closed_form: Mappin
             axes.set_ylabel("value")
         if number >= len(held) - columns:
             axes.set_xlabel("time (s)")
-    handles = [line for line in figure.axes[0].lines if not line.get_label().startswith("_")]
+    handles = [line for line in figure.axes[0].lines if not str(line.get_label()).startswith("_")]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure

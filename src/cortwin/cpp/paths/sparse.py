@@ -28,7 +28,8 @@ def choose(request: Request) -> Choice | str:
         return "it is not a pathway of synapses"
     if marked(pathway.synapses) is not None:
         return "its synapses serve several trials"
-    if prefs["devices.cpp_standalone.openmp_threads"] > 0:
+    openmp: Any = prefs["devices.cpp_standalone.openmp_threads"]
+    if openmp > 0:
         return "Brian2's OpenMP is switched on"
     if request.template == "synapses_push_spikes":
         return Choice("sparse_push_spikes", _where_synapses_lie(request.device, pathway))
