@@ -9,8 +9,9 @@ operands are gathered, for instance the gates of a cell, so that one matrix hold
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
@@ -20,6 +21,12 @@ from jax.core import Tracer
 from jax.extend.core import Literal
 
 PARAMETER, INPUT, STATE = range(3)
+# Functions that take long, by their primitives, and their slopes where they have a value.
+SLOPES: Mapping[str, Callable[[Any], Any]] = {
+    "exp": lambda y: y,
+    "logistic": lambda y: y * (1 - y),
+    "tanh": lambda y: 1 - y * y,
+}
 # Calls of functions that were jitted: what they hold is seen as if it stood in the step.
 CALLS = ("jit", "pjit", "closed_call", "core_call")
 
@@ -76,6 +83,7 @@ class Structure:
     hoisted : variables that need the input but no state, and are needed beside the sums
     others : variables that need parameters alone, and are needed beside the sums
     varying : every variable that needs the input but no state
+    slow : variables that need the state and are values of functions in `SLOPES`
     """
 
     parameters: tuple[Any, ...]
@@ -88,10 +96,25 @@ class Structure:
     others: tuple[Any, ...] = ()
     constants: Mapping[Any, Any] = field(default_factory=dict)
     varying: frozenset[Any] = frozenset()
+    slow: tuple[Any, ...] = ()
 
-    def evaluate(self, known: Mapping[Any, Any], wanted: Sequence[Any]) -> list[Any]:
-        """Return the values of some variables from those of others."""
-        values = {**self.constants, **known}
+    def slow_on_the_way(self, known: Collection[Any], wanted: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the values of slow functions that have to be computed for those that are wanted."""
+        needed = _needed(self.equations, {*self.constants, *known}, wanted)
+        return tuple(variable for variable in self.slow if variable in needed)
+
+    def evaluate(
+        self, known: Mapping[Any, Any], wanted: Sequence[Any], remembered: Mapping[Any, Any] | None = None
+    ) -> list[Any]:
+        """Return the values of some variables from those of others.
+
+        Parameters
+        ----------
+        known : values by variable
+        wanted : variables
+        remembered : values of slow functions: they are not computed again, but differentiated
+        """
+        values, remembered = {**self.constants, **known}, remembered or {}
         needed = _needed(self.equations, values, wanted)
 
         def read(atom: Any) -> Any:
@@ -100,7 +123,9 @@ class Structure:
         for equation in self.equations:
             if needed.isdisjoint(equation.outvars):
                 continue
-            found = _bound(equation, [read(atom) for atom in equation.invars])
+            arguments, value = [read(atom) for atom in equation.invars], remembered.get(equation.outvars[0])
+            slow = value is not None
+            found = [_remembered(equation.primitive.name, *arguments, value)] if slow else _bound(equation, arguments)
             values |= {out: one for out, one in zip(equation.outvars, found, strict=True) if out not in values}
         return [read(atom) for atom in wanted]
 
@@ -135,6 +160,19 @@ def structure_of(step: Callable[[Any, Any, Any], Any], parameters: Any, state: A
 
 def _shape(array: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(jnp.shape(array), jnp.result_type(array))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _remembered(name: str, x: Any, y: Any) -> Any:
+    """Return y, which is the value of a function at x, with the function's slope."""
+    del name, x
+    return y
+
+
+@_remembered.defjvp
+def _slope_of_remembered(name: str, primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Any, Any]:
+    (_, y), (dx, _) = primals, tangents
+    return y, SLOPES[name](y) * dx
 
 
 def _bound(equation: Any, values: Sequence[Any]) -> Sequence[Any]:
@@ -205,6 +243,11 @@ def _with_groups(bare: Structure) -> Structure:
         tuple(variable for variable in kinds if variable in met and kinds[variable] == PARAMETER),
         bare.constants,
         frozenset(variable for variable, kind in kinds.items() if kind == INPUT),
+        tuple(
+            equation.outvars[0]
+            for equation in bare.equations
+            if equation.primitive.name in SLOPES and kinds[equation.outvars[0]] == STATE
+        ),
     )
 
 

@@ -7,7 +7,8 @@ pass carries the gradient of the state alone, through those of the sums and ``dL
     dL/d[W V b] = sum_t dL/da_t [x_t u_t 1]^T
 
 What needs no state and stands in no such sum is computed for all times before the first step. Between the sums, JAX
-differentiates the step by itself. Values and gradients are those of plain reverse mode to rounding.
+differentiates the step by itself; exp, logistic and tanh are not computed again for it, because their values, which
+tell their slopes, are kept as well. Values and gradients are those of plain reverse mode to rounding.
 """
 
 from __future__ import annotations
@@ -116,17 +117,33 @@ def _scanned(structure: Structure, borders: Any, length: int) -> Callable[..., l
     varying = [not structure.varying.isdisjoint(one.added) for group in groups for one in group.sums]
     ends = [len([one for group in groups[: place + 1] for one in group.sums]) for place in range(len(groups))]
 
-    def part(wanted: Sequence[Any], n_sums: int) -> Callable[..., list[jax.Array]]:
-        """Return a part of the step between products, for all trials: (state, hoisted, sums, others) -> values."""
+    parts = [(group.operands, end - len(group.sums)) for group, end in zip(groups, ends, strict=True)]
+    slow: list[Any] = []  # in the order of their parts
+    n_slow = []  # of a part and those before it
+    for wanted, n_sums in [*parts, (structure.results, len(sums))]:
+        known = (*structure.state, *structure.hoisted, *sums[:n_sums], *structure.others, *slow)
+        slow += structure.slow_on_the_way(known, wanted)
+        n_slow.append(len(slow))
 
-        def one(state: Any, hoisted: Any, before: Any, others: Any) -> list[Any]:
-            names = (*structure.state, *structure.hoisted, *sums[:n_sums], *structure.others)
-            return structure.evaluate(dict(zip(names, (*state, *hoisted, *before, *others), strict=True)), wanted)
+    def part(number: int, *, again: bool) -> Callable[..., list[jax.Array]]:
+        """Return a part of the step between products, for all trials: (state, hoisted, sums, slow, others) -> values.
 
-        return jax.vmap(one, in_axes=(0, 0, 0, None))
+        The first time it returns further values of slow functions, and again it is told those of all parts so far.
+        """
+        wanted, n_sums = [*parts, (structure.results, len(sums))][number]
+        told = slow[: n_slow[number] if again else [0, *n_slow][number]]
+        names = (*structure.state, *structure.hoisted, *sums[:n_sums], *structure.others)
 
-    of_operands = [part(group.operands, end - len(group.sums)) for group, end in zip(groups, ends, strict=True)]
-    of_results = part(structure.results, len(sums))
+        def one(state: Any, hoisted: Any, before: Any, values: Any, others: Any) -> list[Any]:
+            known = dict(zip(names, (*state, *hoisted, *before, *others), strict=True))
+            of_slow = dict(zip(told, values, strict=True))
+            if again:
+                return structure.evaluate(known, wanted, of_slow)
+            return structure.evaluate(known | of_slow, [*wanted, *slow[len(told) : n_slow[number]]])
+
+        return jax.vmap(one, in_axes=(0, 0, 0, 0, None))
+
+    first_time, again = ([part(number, again=kept) for number in range(len(n_slow))] for kept in (False, True))
 
     def forward(weights: Any, heard: Any, added: Any, hoisted: Any, others: Any, start: Any) -> tuple[Any, Any]:
         columns = [
@@ -137,34 +154,42 @@ def _scanned(structure: Structure, borders: Any, length: int) -> Callable[..., l
         def advance(state: Any, now: Any) -> tuple[Any, Any]:
             heard, added, hoisted = now
             sums: list[Any] = []
+            values: list[Any] = []
             for place, group in enumerate(groups):
-                operands = of_operands[place](state, hoisted, sums, others)
+                found = first_time[place](state, hoisted, sums, values, others)
+                operands, values = found[: len(group.operands)], [*values, *found[len(group.operands) :]]
                 total = _row(operands, heard[place]) @ columns[place]
                 for product in jnp.split(total, group.borders, axis=-1):
                     more = added[len(sums)]
                     sums.append(product if more is None else product + more)
-            state = of_results(state, hoisted, sums, others)
-            return state, (state, sums)
+            found = first_time[-1](state, hoisted, sums, values, others)
+            state, values = found[: len(state)], [*values, *found[len(state) :]]
+            return state, (state, sums, values)
 
-        _, (states, sums) = jax.lax.scan(advance, start, (heard, added, hoisted), length=length)
-        return states, (weights, heard, hoisted, others, start, states, sums)
+        _, (states, sums, values) = jax.lax.scan(advance, start, (heard, added, hoisted), length=length)
+        return states, (weights, heard, hoisted, others, start, states, sums, values)
 
     def backward(kept: Any, d_states: Any) -> tuple[Any, ...]:
-        weights, heard, hoisted, others, start, states, sums = kept
+        weights, heard, hoisted, others, start, states, sums, values = kept
         before = [jnp.concatenate([one[None], array[:-1]]) for one, array in zip(start, states, strict=True)]
 
         def retreat(carried: Any, now: Any) -> tuple[Any, Any]:
             d_state, d_others = carried
-            of_output, state, sums, hoisted, border = now
+            of_output, state, sums, values, hoisted, border = now
             d_state = jax.tree.map(jnp.add, d_state, of_output)
-            _, pull = jax.vjp(of_results, state, hoisted, sums, others)
+
+            def of(number: int) -> Callable[..., list[jax.Array]]:
+                told = values[: n_slow[number]]
+                return lambda state, hoisted, sums, others: again[number](state, hoisted, sums, told, others)
+
+            _, pull = jax.vjp(of(-1), state, hoisted, sums, others)
             d_state, d_hoisted, d_sums, of_others = pull(d_state)
             d_others = jax.tree.map(jnp.add, d_others, of_others)
             d_totals: list[Any] = []
             for place in reversed(range(len(groups))):
                 first, end = ends[place] - len(groups[place].sums), ends[place]
                 d_totals.insert(0, jnp.concatenate(d_sums[first:end], axis=-1))
-                _, pull = jax.vjp(of_operands[place], state, hoisted, sums[:first], others)
+                _, pull = jax.vjp(of(place), state, hoisted, sums[:first], others)
                 gradients = pull([d_totals[0] @ matrix for matrix in weights[place].of_state])
                 d_state, d_hoisted, d_sums, d_others = jax.tree.map(
                     jnp.add, (d_state, d_hoisted, d_sums[:first], d_others), gradients
@@ -174,12 +199,13 @@ def _scanned(structure: Structure, borders: Any, length: int) -> Callable[..., l
             return (d_state, d_others), (d_totals, d_hoisted)
 
         nothing = jax.tree.map(jnp.zeros_like, (start, others))
-        now = (d_states, before, sums, hoisted, borders)
+        now = (d_states, before, sums, values, hoisted, borders)
         (d_start, d_others), (d_totals, d_hoisted) = jax.lax.scan(retreat, nothing, now, reverse=True)
         d_weights, d_heard, d_added = [], [], []
         for place, group in enumerate(groups):
             first, d_total = ends[place] - len(group.sums), d_totals[place]
-            operands = jax.vmap(of_operands[place], in_axes=(0, 0, 0, None))(before, hoisted, sums[:first], others)
+            over_time = jax.vmap(again[place], in_axes=(0, 0, 0, 0, None))
+            operands = over_time(before, hoisted, sums[:first], values[: n_slow[place]], others)
             row = _row(operands, heard[place])
             d_matrix = jax.lax.dot_general(row, d_total, (((0, 1), (0, 1)), ((), ())))
             parts = jnp.split(d_matrix, list(accumulate(array.shape[-1] for array in (*operands, *heard[place]))))
