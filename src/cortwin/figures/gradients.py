@@ -216,7 +216,7 @@ def exponents_over_sizes(
     axes.plot([0], [theory], "D", color=SOFT, markersize=4, clip_on=False, zorder=4)
     axes.annotate("theory", (0, theory), xytext=(6, 3), textcoords="offset points", color=SOFT)
     axes.set_xlim(left=0)
-    axes.set_xticks(1 / n, [f"1/{int(one)}" for one in n])
-    axes.set_xlabel("1 / units")
+    axes.set_xticks(1 / n, [f"{int(one)}" for one in n])
+    axes.set_xlabel("units, at 1 / units")
     axes.set_ylabel(r"largest exponent (1/$\tau$)")
     return figure
