@@ -8,8 +8,8 @@
 // Every sum starts from zero and takes one product after the other in the order of i, as a loop over synapses sorted by
 // source does. So the numbers do not depend on the size of the batch, and equal that loop's to the bit.
 //
-// A large batch goes through tiles of y that stay in registers, and panels of the matrix that stay in the first cache
-// (Goto & van de Geijn 2008, doi:10.1145/1356052.1356053).
+// A large batch goes through tiles of y that stay in registers, and columns of some rows of the matrix that stay in the
+// first cache (after Goto & van de Geijn 2008, doi:10.1145/1356052.1356053).
 
 #include <algorithm>
 #include <cstddef>
@@ -29,7 +29,7 @@ constexpr std::size_t vector_bytes = 16;
 constexpr int tile_rows = 4;
 #endif
 constexpr int tile_vectors = 3;            // with tile_rows: as many sums as the registers hold
-constexpr std::size_t panel_rows = 128;    // times 3 vectors: 12 KiB, or 24 KiB of the longest
+constexpr std::size_t block_rows = 96;         // of the matrix: 3 vectors of each are 9 KiB, or 18 KiB of the longest
 constexpr std::size_t few = 8;             // up to here it pays to read the matrix in its own order
 constexpr std::size_t chunk_bytes = 2048;  // of 8 rows: half of the first cache
 
@@ -50,8 +50,8 @@ template <typename vector> inline void keep_in_register(vector& value) {
 
 // Add x W to a tile of y: `K` vectors of the batch, `V` vectors of columns.
 template <typename real, int K, int V>
-inline void add_tile(const real* x, std::size_t x_stride, const real* panel, std::size_t rows, real* y,
-                     std::size_t y_stride) {
+inline void add_tile(const real* x, std::size_t x_stride, const real* w, std::size_t w_stride, std::size_t rows,
+                     real* y, std::size_t y_stride) {
     typedef typename Lanes<real>::vector vector;
     constexpr std::size_t lanes = Lanes<real>::count;
     vector sum[K][V];
@@ -59,7 +59,7 @@ inline void add_tile(const real* x, std::size_t x_stride, const real* panel, std
         for (int v = 0; v < V; v++) sum[k][v] = *reinterpret_cast<const vector*>(y + k * y_stride + v * lanes);
     for (std::size_t i = 0; i < rows; i++) {
         vector row[V];
-        for (int v = 0; v < V; v++) row[v] = *reinterpret_cast<const vector*>(panel + (i * V + v) * lanes);
+        for (int v = 0; v < V; v++) row[v] = *reinterpret_cast<const vector*>(w + i * w_stride + v * lanes);
         for (int v = 0; v < V; v++) keep_in_register(row[v]);
         for (int k = 0; k < K; k++)
             for (int v = 0; v < V; v++) sum[k][v] += row[v] * x[k * x_stride + i];
@@ -68,71 +68,56 @@ inline void add_tile(const real* x, std::size_t x_stride, const real* panel, std
         for (int v = 0; v < V; v++) *reinterpret_cast<vector*>(y + k * y_stride + v * lanes) = sum[k][v];
 }
 
-// Add x W to `V` vectors of columns of y, for the whole batch.
+// Add x W to `V` vectors of columns of y, for the whole batch. The rows of what comes next are asked for meanwhile, some
+// with each tile: they lie far from each other, where the processor does not foresee them.
 template <typename real, int V>
-inline void add_tiles(const real* x, std::size_t batch, std::size_t x_stride, const real* panel, std::size_t rows,
-                      real* y, std::size_t y_stride) {
-    std::size_t k = 0;
-    for (; k + tile_rows <= batch; k += tile_rows)
-        add_tile<real, tile_rows, V>(x + k * x_stride, x_stride, panel, rows, y + k * y_stride, y_stride);
+inline void add_tiles(const real* x, std::size_t batch, std::size_t x_stride, const real* w, std::size_t w_stride,
+                      std::size_t rows, real* y, std::size_t y_stride) {
+    constexpr std::size_t width = V * Lanes<real>::count, line = 64 / sizeof(real);
+    const std::size_t share = (rows * tile_rows + batch - 1) / batch;
+    std::size_t k = 0, next = 0;
+    for (; k + tile_rows <= batch; k += tile_rows) {
+        for (const std::size_t end = std::min(rows, next + share); next < end; next++)
+            for (std::size_t column = width; column < 2 * width + line; column += line)
+                __builtin_prefetch(w + next * w_stride + column);
+        add_tile<real, tile_rows, V>(x + k * x_stride, x_stride, w, w_stride, rows, y + k * y_stride, y_stride);
+    }
     for (; k + 2 <= batch; k += 2)
-        add_tile<real, 2, V>(x + k * x_stride, x_stride, panel, rows, y + k * y_stride, y_stride);
-    if (k < batch) add_tile<real, 1, V>(x + k * x_stride, x_stride, panel, rows, y + k * y_stride, y_stride);
+        add_tile<real, 2, V>(x + k * x_stride, x_stride, w, w_stride, rows, y + k * y_stride, y_stride);
+    if (k < batch) add_tile<real, 1, V>(x + k * x_stride, x_stride, w, w_stride, rows, y + k * y_stride, y_stride);
 }
 
-// Put a block of rows in panels: the rows one after the other, `V` vectors of each, zeros behind the last column.
+// Add x W to up to `V` vectors of columns of y; an edge goes through memory of whole vectors.
 template <typename real, int V>
-inline void pack(const real* w, std::size_t w_stride, std::size_t rows, std::size_t columns, real* panel) {
+inline void add_columns(const real* x, std::size_t batch, std::size_t x_stride, const real* w, std::size_t w_stride,
+                        std::size_t rows, std::size_t columns, std::vector<real>& edge, real* y,
+                        std::size_t y_stride) {
     constexpr std::size_t width = V * Lanes<real>::count;
-    if (columns >= width)
-        for (std::size_t i = 0; i < rows; i++)
-            for (std::size_t k = 0; k < width; k++) panel[i * width + k] = w[i * w_stride + k];
-    else
-        for (std::size_t i = 0; i < rows; i++) {
-            std::copy_n(w + i * w_stride, columns, panel + i * width);
-            std::fill(panel + i * width + columns, panel + (i + 1) * width, real(0));
-        }
-}
-
-// Add x W to up to `V` vectors of columns of y, from a panel; an edge goes through memory of whole vectors.
-template <typename real, int V>
-inline void add_panel(const real* x, std::size_t batch, std::size_t x_stride, const real* panel, std::size_t rows,
-                      std::size_t columns, std::vector<real>& edge, real* y, std::size_t y_stride) {
-    constexpr std::size_t width = V * Lanes<real>::count;
-    if (columns >= width) return add_tiles<real, V>(x, batch, x_stride, panel, rows, y, y_stride);
-    for (std::size_t k = 0; k < batch; k++) std::copy_n(y + k * y_stride, columns, edge.data() + k * width);
-    add_tiles<real, V>(x, batch, x_stride, panel, rows, edge.data(), width);
-    for (std::size_t k = 0; k < batch; k++) std::copy_n(edge.data() + k * width, columns, y + k * y_stride);
+    if (columns >= width) return add_tiles<real, V>(x, batch, x_stride, w, w_stride, rows, y, y_stride);
+    edge.assign((rows + batch) * width, real(0));
+    real* const sums = edge.data() + rows * width;
+    for (std::size_t i = 0; i < rows; i++) std::copy_n(w + i * w_stride, columns, edge.data() + i * width);
+    for (std::size_t k = 0; k < batch; k++) std::copy_n(y + k * y_stride, columns, sums + k * width);
+    add_tiles<real, V>(x, batch, x_stride, edge.data(), width, rows, sums, width);
+    for (std::size_t k = 0; k < batch; k++) std::copy_n(sums + k * width, columns, y + k * y_stride);
 }
 
 template <typename real>
 inline void add_product_of_many(const real* x, std::size_t batch, const real* w, std::size_t rows, std::size_t columns,
                                 real* y) {
-    constexpr std::size_t lanes = Lanes<real>::count, width = tile_vectors * lanes;
-    static thread_local std::vector<real> panels, edge;
-    panels.resize(panel_rows * (columns + width));
-    edge.resize(batch * width);
-    const auto each_panel = [&](auto work) {
+    constexpr std::size_t lanes = Lanes<real>::count;
+    static thread_local std::vector<real> edge;
+    for (std::size_t i = 0; i < rows; i += block_rows) {
         std::size_t j = 0;
-        for (; columns - j > 2 * lanes; j += std::min(width, columns - j)) work(std::integral_constant<int, 3>(), j);
-        if (columns - j > lanes)
-            work(std::integral_constant<int, 2>(), j);
-        else if (columns > j)
-            work(std::integral_constant<int, 1>(), j);
-    };
-    for (std::size_t i = 0; i < rows; i += panel_rows) {
-        const std::size_t n = std::min(panel_rows, rows - i);
-        // Few rows at a time, so that the matrix is read as it lies.
-        for (std::size_t first = 0; first < n; first += 4)
-            each_panel([&](auto vectors, std::size_t j) {
-                constexpr int V = decltype(vectors)::value;
-                pack<real, V>(w + (i + first) * columns + j, columns, std::min<std::size_t>(4, n - first), columns - j,
-                              panels.data() + n * j + first * V * lanes);
-            });
-        each_panel([&](auto vectors, std::size_t j) {
+        const auto add = [&](auto vectors) {
             constexpr int V = decltype(vectors)::value;
-            add_panel<real, V>(x + i, batch, rows, panels.data() + n * j, n, columns - j, edge, y + j, columns);
-        });
+            const std::size_t n = std::min(block_rows, rows - i);
+            add_columns<real, V>(x + i, batch, rows, w + i * columns + j, columns, n, columns - j, edge, y + j, columns);
+            j += std::min(V * lanes, columns - j);
+        };
+        while (columns - j > 2 * lanes) add(std::integral_constant<int, 3>());
+        if (columns - j > lanes) add(std::integral_constant<int, 2>());
+        if (columns > j) add(std::integral_constant<int, 1>());
     }
 }
 
