@@ -29,7 +29,7 @@ constexpr std::size_t vector_bytes = 16;
 constexpr int tile_rows = 4;
 #endif
 constexpr int tile_vectors = 3;            // with tile_rows: as many sums as the registers hold
-constexpr std::size_t block_rows = 96;         // of the matrix: 3 vectors of each are 9 KiB, or 18 KiB of the longest
+constexpr std::size_t block_rows = 96;     // of the matrix: 3 vectors of each are 9 KiB, or 18 KiB of the longest
 constexpr std::size_t few = 8;             // up to here it pays to read the matrix in its own order
 constexpr std::size_t chunk_bytes = 2048;  // of 8 rows: half of the first cache
 
