@@ -56,7 +56,7 @@ def compute(
     copies: Annotated[int, Parameter("trajectories of a random network, side by side", minimum=1)] = 4,
     length: Annotated[int, Parameter("of each in tau, as long again as it settles", quick=50, minimum=20)] = 300,
     draws: Annotated[int, Parameter("large random networks", quick=1, minimum=1)] = 3,
-    sizes: Annotated[tuple[int, ...], Parameter("units of others, as many more as they are smaller", quick=(100,))] = (
+    sizes: Annotated[tuple[int, ...], Parameter("of others, more if smaller", quick=(100,), minimum=2)] = (
         *(250, 500, 1000),
     ),
 ) -> Results:
@@ -114,8 +114,8 @@ def compute(
         "gradients.random.theory.variance": theory.variance,
     }
     curve, of_size = [], {}
-    followed = (len(gains) * small + sum(n * number for n, number in networks_of.items())) / size
-    with run.timed("random networks"), run.progress("random networks", followed) as bar:
+    work = (len(gains) * small + sum(n * number for n, number in networks_of.items())) / size
+    with run.timed("random networks"), run.progress("random networks", work) as bar:
         for g in gains:
             exponent, _ = _random(run, model, _elman(run, small, g), copies, length, float(dt))
             curve.append({"gain": g, "exponent": float(exponent.mean())})
@@ -128,14 +128,13 @@ def compute(
                 bar.advance(n / size)
     large = of_size[size]
     growth = np.concatenate([growth for growth, _ in large], axis=1)
-    found = np.array([growth.mean() for growth, _ in large])
-    metrics["gradients.random.exponent"] = float(found.mean())
+    exponents = {n: [float(grown.mean()) for grown, _ in followed] for n, followed in of_size.items()}
     metrics |= {
-        "gradients.random.exponent.least": float(found.min()),
-        "gradients.random.exponent.most": float(found.max()),
+        "gradients.random.exponent": float(np.mean(exponents[size])),
+        "gradients.random.exponent.least": min(exponents[size]),
+        "gradients.random.exponent.most": max(exponents[size]),
     }
     metrics["gradients.random.variance"] = float(np.mean([variance for _, variance in large]))
-    exponents = {n: [float(grown.mean()) for grown, _ in found] for n, found in of_size.items()}
     line = finite_size_limit(
         np.repeat(list(exponents), [len(values) for values in exponents.values()]),
         np.concatenate([*exponents.values()]),

@@ -117,10 +117,12 @@ def _scanned(structure: Structure, borders: Any, length: int) -> Callable[..., l
     varying = [not structure.varying.isdisjoint(one.added) for group in groups for one in group.sums]
     ends = [len([one for group in groups[: place + 1] for one in group.sums]) for place in range(len(groups))]
 
+    # What each part of the step returns, and how many sums it may use: the operands of each group, then the results.
     parts = [(group.operands, end - len(group.sums)) for group, end in zip(groups, ends, strict=True)]
+    parts.append((structure.results, len(sums)))
     slow: list[Any] = []  # in the order of their parts
     n_slow = []  # of a part and those before it
-    for wanted, n_sums in [*parts, (structure.results, len(sums))]:
+    for wanted, n_sums in parts:
         known = (*structure.state, *structure.hoisted, *sums[:n_sums], *structure.others, *slow)
         slow += structure.slow_on_the_way(known, wanted)
         n_slow.append(len(slow))
@@ -130,7 +132,7 @@ def _scanned(structure: Structure, borders: Any, length: int) -> Callable[..., l
 
         The first time it returns further values of slow functions, and again it is told those of all parts so far.
         """
-        wanted, n_sums = [*parts, (structure.results, len(sums))][number]
+        wanted, n_sums = parts[number]
         told = slow[: n_slow[number] if again else [0, *n_slow][number]]
         names = (*structure.state, *structure.hoisted, *sums[:n_sums], *structure.others)
 
@@ -143,7 +145,7 @@ def _scanned(structure: Structure, borders: Any, length: int) -> Callable[..., l
 
         return jax.vmap(one, in_axes=(0, 0, 0, 0, None))
 
-    first_time, again = ([part(number, again=kept) for number in range(len(n_slow))] for kept in (False, True))
+    first_time, again = ([part(number, again=kept) for number in range(len(parts))] for kept in (False, True))
 
     def forward(weights: Any, heard: Any, added: Any, hoisted: Any, others: Any, start: Any) -> tuple[Any, Any]:
         columns = [

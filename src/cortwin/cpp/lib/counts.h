@@ -128,10 +128,11 @@ private:
             begins.push_back(begin += words[k]);
             // No word lies above the last bound: it is asked once whether one has the same bits.
             if (bounds.empty() || bounds.back() < INT16_MAX) bounds.push_back(first_bits(begin));
-        }
-        if (bounds.size() > few) {
-            begins.clear();
-            bounds.clear();
+            if (bounds.size() > few) {
+                begins.clear();
+                bounds.clear();
+                return;
+            }
         }
     }
 
