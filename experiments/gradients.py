@@ -63,7 +63,8 @@ def compute(
     """Take Jacobians, multiply them, and hold them against algebra and theory."""
     networks_of = {n: max(1, round(draws * size / n)) for n in sorted({*sizes, size})}
     if len(networks_of) < 2 or sum(networks_of.values()) < 3:
-        raise CortwinError("sizes: a line over sizes takes three networks of two sizes; name another size than `size`")
+        names = ", ".join(map(str, sizes))
+        raise CortwinError(f"sizes is {names}, beside size {size}: a line takes three networks of two sizes at least")
     constants, alpha = {"tau": tau}, float(dt / tau)
     model = elman.model().with_constants(**constants)
     networks = {f"elman_{g:g}": (model, _elman(run, units, g)) for g in gains}

@@ -61,7 +61,7 @@ def test_the_random_network_has_its_radius(found):
 
 
 def test_a_line_over_one_size_is_refused(gradients):
-    with pytest.raises(CortwinError, match="sizes: a line over sizes takes three networks of two sizes"):
+    with pytest.raises(CortwinError, match="sizes is 60, beside size 60: a line takes three networks of two sizes"):
         gradients.compute(Run(show=False), resolve(gradients.declared, SMALL | {"sizes": (60,)}, quick=True))
 
 
