@@ -120,6 +120,7 @@ BROKEN = {
     "no docstring": ([('r"""A leaky', 'TEXT = r"""A leaky')], "docstring", "the file has no docstring"),
     "no equation": ([("\nrate       tau", "\nthe same   tau")], "docstring", "no equation of the rate writing"),
     "no row": ([("\ntau_m      ()", "\n")], "docstring", "the symbol table"),
+    "half a row": ([("\ntau_m      ()   ", "\ntau_m        ")], "docstring", "a row that is not 'names (shape) unit"),
     "a wrong row": (
         [("W_in       (units, inputs)   1", "W_in       (units, units)    1")],
         "docstring",
@@ -164,6 +165,12 @@ BROKEN = {
     ),
     "decoders": ([('Ensemble("neurons", f,', 'Ensemble("neurons", lambda x: -f(x),')], "spikes", "worst of"),
 }  # fmt: skip
+
+
+def test_a_row_of_symbols_goes_on_in_an_indented_line(write):
+    page = load_page(write(("\ntau_m      ()", "\n                                 which is drawn\ntau_m      ()")))
+    findings = {found.check: found for found in check_page(page, quick=True, only=["docstring"])}
+    assert findings["docstring"].passed, findings["docstring"].text
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -25,7 +25,7 @@ _ROW = re.compile(r"^(?P<names>[\w, ]+?)\s+\((?P<shape>[\w, ]*)\)\s+(?P<unit>\S+
 
 
 def symbols(page: ModuleType) -> dict[str, tuple[tuple[str, ...], str]]:
-    """Read the symbol table of a page's docstring: name -> (shape, unit).
+    """Read the symbol table of a page's docstring: name -> (shape, unit). An indented line goes on with the row above.
 
     Raises
     ------
@@ -40,6 +40,8 @@ def symbols(page: ModuleType) -> dict[str, tuple[tuple[str, ...], str]]:
     for line in lines[start + 1 :]:
         if not line.strip():
             break
+        if table and line[0].isspace():
+            continue
         found = _ROW.match(line)
         if found is None:
             raise CortwinError(f"the symbol table has a row that is not 'names (shape) unit meaning': '{line.strip()}'")
