@@ -88,6 +88,19 @@ def test_the_processes_take_turns_and_end(monkeypatch):
     assert [one.process.poll() is not None for one in started] == [True]
 
 
+def test_the_processor_and_no_variable_of_the_session_chooses_what_is_computed_with(monkeypatch, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import os\ndef prepare(case):\n    return lambda: dict(os.environ)\n")
+    for name in race.CHOSEN_BY_HAND:
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("OF_THE_SESSION", "1")
+    with speed.Race.running([speed.Contestant("anyone", script, threads=3)]) as running:
+        running.prepare(CASE)
+        (found,) = running.turns(1)["anyone", 3]
+    assert not race.CHOSEN_BY_HAND & set(found)
+    assert (found["OF_THE_SESSION"], found["OPENBLAS_NUM_THREADS"]) == ("1", "3")
+
+
 def test_of_a_process_that_was_killed_the_reason_is_told(monkeypatch):
     started = []
     start = race._start

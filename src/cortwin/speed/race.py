@@ -24,6 +24,11 @@ WORKER = Path(__file__).with_name("worker.py")
 # What is timed, and the packages that it needs and whose versions matter.
 CONTESTANTS = {"ours": ("jax", "jaxlib"), "pytorch": ("torch",), "keras": ("keras", "tensorflow")}
 COMMAND = "pip install -e '.[compare]'"
+# With one of these a session chooses what its libraries compute with. In a race they choose for the processor.
+CHOSEN_BY_HAND = {
+    "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_ENABLE_INSTRUCTIONS",
+    "NPY_DISABLE_CPU_FEATURES", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA",
+}  # fmt: skip
 
 
 def installed(contestant: str) -> dict[str, str] | None:
@@ -199,6 +204,9 @@ def _start(contestant: Contestant) -> Runner:
         stderr=complaints,
         text=True,
         cwd=folder.name,
-        env={**os.environ, **{name: str(value) for name, value in settings.items()}},
+        env={
+            **{name: value for name, value in os.environ.items() if name not in CHOSEN_BY_HAND},
+            **{name: str(value) for name, value in settings.items()},
+        },
     )
     return Runner(contestant, process, complaints, folder)
