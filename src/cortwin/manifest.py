@@ -30,6 +30,7 @@ RECORDED_ENVIRONMENT = (
     "XLA_FLAGS",
     "JAX_PLATFORMS",
     "JAX_ENABLE_X64",
+    "JAX_NUM_CPU_DEVICES",
     "CXX",
     "CC",
     "CFLAGS",

@@ -189,6 +189,7 @@ def _start(contestant: Contestant) -> Runner:
         "TF_NUM_INTEROP_THREADS": threads,
         # XLA takes the size of its pool from NPROC.
         "NPROC": threads,
+        "JAX_NUM_CPU_DEVICES": threads,
         "CUDA_VISIBLE_DEVICES": "",
         "JAX_PLATFORMS": "cpu",
         # As in an environment that is activated: some libraries call a compiler that lies beside the interpreter.
