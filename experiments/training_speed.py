@@ -22,7 +22,9 @@ NAMES = {"ours": "cortwin", "pytorch": "PyTorch", "keras": "Keras"}
 # Document 004: SimpleRNN(10) and Dense(1) on (100, 10, 1), 10 epochs of mini-batches of 1.
 SAMPLE = "sample of document 004"
 RANGE = {"low": "least", "high": "most"}
-LOAD = 2e8  # products of weights in a measurement, or so
+# Products of weights in a measurement, or so, and its fewest updates: what a training does once, checks and transfers
+# of its data, weighs little.
+LOAD, FEWEST = 2e9, 30
 
 
 def compute(
@@ -100,7 +102,7 @@ def _case(cell: str, size: str, inputs: int, quick: bool) -> Case:
     if min(units, steps, batch) < 1:
         raise CortwinError(f"sizes names '{size}', every number must be at least 1")
     products = units * (units + inputs) * steps * batch
-    updates = min(max(round((LOAD / 10 if quick else LOAD) / products), 10), 1000)
+    updates = min(max(round((LOAD / 100 if quick else LOAD) / products), FEWEST), 1000)
     return Case(cell, units, steps, batch, inputs, updates=updates, trials=batch)
 
 
