@@ -54,7 +54,7 @@ def output_traces(
                 panels[row, column].plot(time, y[trial, :, output], color=colour_of(name), zorder=len(names), **look)
                 names.setdefault(name)
             if column == 0:
-                panels[row, 0].set_ylabel(f"output {output}\n$y$ (1)")
+                panels[row, 0].set_ylabel(rf"$y_{{{output}}}$ (1)")
     figure.align_ylabels(panels[:, 0])
     handles = [
         Line2D([], [], color=colour_of(name), label=label_of(name), **LOOKS.get(name, {}))
