@@ -95,11 +95,12 @@ def test_the_processor_and_no_variable_of_the_session_chooses_what_is_computed_w
     for name in by_hand:
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("OF_THE_SESSION", "1")
-    with speed.Race.running([speed.Contestant("anyone", script, threads=3)]) as running:
+    with speed.Race.running([speed.Contestant("anyone", script, threads=3, settings={"OF_ITS_OWN": 2})]) as running:
         running.prepare({})
         (found,) = running.turns(1)["anyone", 3]
     assert not by_hand & set(found)
-    assert (found["OF_THE_SESSION"], found["OPENBLAS_NUM_THREADS"]) == ("1", "3")
+    assert (found["OF_THE_SESSION"], found["OPENBLAS_NUM_THREADS"], found["OF_ITS_OWN"]) == ("1", "3", "2")
+    assert [one.settings["JAX_NUM_CPU_DEVICES"] for one in speed.trainers(["ours"], [1, 2])] == [1, 2]
 
 
 def test_of_a_process_that_was_killed_the_reason_is_told(monkeypatch):

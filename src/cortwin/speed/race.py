@@ -55,6 +55,7 @@ class Contestant:
     threads : that it may use
     python : the interpreter, of the environment that its packages are in
     options : its own part of the case
+    settings : variables of its process, beside those of all
     """
 
     name: str
@@ -62,12 +63,18 @@ class Contestant:
     threads: int = 1
     python: str = sys.executable
     options: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def trainers(names: Sequence[str], threads: Sequence[int]) -> list[Contestant]:
     """Return the contestants of `CONTESTANTS` with those names, with every number of threads."""
     here = Path(__file__).parent
-    return [Contestant(name, here / f"{name}.py", number) for name in names for number in threads]
+    return [
+        # We train on as many devices as there are threads, see `cortwin.training.devices`.
+        Contestant(name, here / f"{name}.py", number, settings={"JAX_NUM_CPU_DEVICES": number})
+        for name in names
+        for number in threads
+    ]
 
 
 @dataclass(frozen=True)
@@ -189,11 +196,11 @@ def _start(contestant: Contestant) -> Runner:
         "TF_NUM_INTEROP_THREADS": threads,
         # XLA takes the size of its pool from NPROC.
         "NPROC": threads,
-        "JAX_NUM_CPU_DEVICES": threads,
         "CUDA_VISIBLE_DEVICES": "",
         "JAX_PLATFORMS": "cpu",
         # As in an environment that is activated: some libraries call a compiler that lies beside the interpreter.
         "PATH": f"{Path(contestant.python).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        **contestant.settings,
     }
     complaints = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed when the race is over
     folder = tempfile.TemporaryDirectory(prefix="cortwin-race-")
