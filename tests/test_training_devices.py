@@ -89,6 +89,7 @@ def test_the_environment_makes_two_devices(found):
 
 def test_weights_are_those_of_one_device_to_rounding(found):
     assert found["divided"] == [[False, False], [True, True]]  # (wanted, done)
+    # Sums of some dozen numbers of order one in another order, three updates long; weights are of order one.
     for page in ("elman", "gru", "lstm"):
         assert found[page] < 1e-12, page
 

@@ -91,7 +91,7 @@ def test_the_processes_take_turns_and_end(monkeypatch):
 def test_the_processor_and_no_variable_of_the_session_chooses_what_is_computed_with(monkeypatch, tmp_path):
     script = tmp_path / "script.py"
     script.write_text("import os\ndef prepare(case):\n    return lambda: dict(os.environ)\n")
-    by_hand = {"OPENBLAS_CORETYPE", "MKL_DEBUG_CPU_TYPE", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA"}
+    by_hand = {"OPENBLAS_CORETYPE", "MKL_DEBUG_CPU_TYPE", "ATEN_CPU_CAPABILITY", "JAX_NUM_CPU_DEVICES"}
     for name in by_hand:
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("OF_THE_SESSION", "1")

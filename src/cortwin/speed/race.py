@@ -27,7 +27,7 @@ COMMAND = "pip install -e '.[compare]'"
 # With one of these a session chooses what its libraries compute with. In a race they choose for the processor.
 CHOSEN_BY_HAND = {
     "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_ENABLE_INSTRUCTIONS",
-    "NPY_DISABLE_CPU_FEATURES", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA",
+    "NPY_DISABLE_CPU_FEATURES", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "JAX_NUM_CPU_DEVICES",
 }  # fmt: skip
 
 

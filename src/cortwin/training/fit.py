@@ -77,7 +77,8 @@ def fit(
     """Train a network so that its own output follows a target.
 
     The loss is one of `LOSSES` plus the `penalty`; see `Options`. Sample k of the target is what the output should
-    be after input k. Same arguments, same machine: the same weights to the last bit, also when interrupted and resumed.
+    be after input k. Same arguments, same machine and same number of its devices (`cortwin.training.devices`): the same
+    weights to the last bit, also when interrupted and resumed.
 
     Parameters
     ----------

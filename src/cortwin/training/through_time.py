@@ -61,8 +61,9 @@ def through_time(
     n_trials = inputs.shape[0]
     start = [jnp.broadcast_to(leaf, (n_trials, *leaf.shape)) for leaf in jax.tree.leaves(first)]
     hoisted, others = of_inputs(structure.hoisted), structure.evaluate(known, structure.others)
-    work = inputs.shape[0] * inputs.shape[1] * sum(array.size for array in jax.tree.leaves(weights))
-    scan = divided(_scanned(structure, borders, inputs.shape[1]), n_trials, work)
+    n_steps = inputs.shape[1]
+    work = n_trials * n_steps * sum(array.size for array in jax.tree.leaves(weights))
+    scan = divided(_scanned(structure, borders, n_steps), n_trials, work)
     states = scan(weights, heard, added, hoisted, others, start)
     return jax.tree.unflatten(jax.tree.structure(first), [jnp.swapaxes(array, 0, 1) for array in states])
 
