@@ -15,6 +15,7 @@ using cortwin::Delivery;
 using cortwin::Piece;
 
 std::mt19937 generator;
+std::atomic<long> travelled{0};
 
 int draw(int from, int to) { return std::uniform_int_distribution<int>(from, to)(generator); }
 
@@ -52,17 +53,50 @@ void draw_delays(Pathway& p, double dt, bool one)
         delay = std::max(delay, 0.0);
 }
 
-// What is delivered in a step, by each thread where all take part: their spikes are remembered by each.
-std::vector<std::vector<int32_t>> delivered(Delivery& delivery, const std::vector<int32_t>& spikes, bool together)
+// What synapses have, by their place: their number in the order in which they were drawn, and something to go with it.
+struct Columns {
+    std::vector<int32_t> number;
+    std::vector<double> twice;
+    std::vector<char> flag;
+
+    explicit Columns(std::size_t n)
+    {
+        for (std::size_t k = 0; k < n; k++) {
+            number.push_back(k);
+            twice.push_back(2.0 * k);
+            flag.push_back(k % 7);
+        }
+    }
+};
+
+// The numbers of what is delivered in a step, by each thread where all take part: their spikes are remembered by each.
+// Values travel with a spike, or are looked up where it arrives.
+std::vector<std::vector<int32_t>> delivered(Delivery& delivery, const std::vector<int32_t>& spikes, const Columns& columns,
+                                            bool travel, bool together)
 {
     std::vector<std::vector<int32_t>> found(together ? cortwin::threads() : 1);
     const auto step = [&](int thread) {
         delivery.push(spikes.data(), spikes.size());
-        delivery.deliver([&](const std::vector<Piece>& pieces) {
+        const auto work = [&](const std::vector<Piece>& pieces) {
             for (const Piece& piece : pieces)
                 for (int64_t k = piece.begin; k < piece.end; k++)
-                    found[thread].push_back(piece.list ? piece.list[k] : k);
-        });
+                    found[thread].push_back(columns.number[piece.list ? piece.list[k] : k]);
+        };
+        const auto work_events = [&](const auto* events, int64_t n) {
+            const auto number = cortwin::field<0>(events);
+            const auto twice = cortwin::field<1>(events);
+            const auto flag = cortwin::field<2>(events);
+            for (int64_t k = 0; k < n; k++) {
+                const bool whole = twice[k] == 2.0 * number[k] && flag[k] == number[k] % 7;
+                found[thread].push_back(whole ? number[k] : -1);
+            }
+            travelled += n;
+        };
+        if (travel)
+            delivery.deliver(cortwin::values(columns.number.data(), columns.twice.data(), columns.flag.data()), work,
+                             work_events);
+        else
+            delivery.deliver(cortwin::values(), work, [](const int32_t*, int64_t) { std::abort(); });
     };
     if (together)
         cortwin::in_parallel([&](int part) {
@@ -75,6 +109,7 @@ std::vector<std::vector<int32_t>> delivered(Delivery& delivery, const std::vecto
     return found;
 }
 
+// Numbers of synapses by their targets.
 std::map<int32_t, std::vector<int32_t>> by_target(const std::vector<int32_t>& synapses, const Pathway& p)
 {
     std::map<int32_t, std::vector<int32_t>> sorted;
@@ -85,16 +120,14 @@ std::map<int32_t, std::vector<int32_t>> by_target(const std::vector<int32_t>& sy
 
 long events = 0, divided = 0;
 
-bool same(Delivery& delivery, CSpikeQueue& queue, const Pathway& p, const std::vector<int32_t>& label,
+// With `sorted` rows the order of a row is another one than the queue's.
+bool same(Delivery& delivery, CSpikeQueue& queue, const Pathway& p, const Columns& columns, bool sorted, bool travel,
           const std::vector<int32_t>& spikes, bool together)
 {
-    auto found = delivered(delivery, spikes, together);
-    for (auto& part : found)
-        for (int32_t& synapse : part)
-            synapse = label.empty() ? synapse : label[synapse];
+    const auto found = delivered(delivery, spikes, columns, travel, together);
     const std::vector<int32_t> expected = *queue.peek();
     events += expected.size();
-    if (cortwin::threads() == 1 && label.empty())
+    if (cortwin::threads() == 1 && !sorted)
         return found[0] == expected;
     std::map<int32_t, std::vector<int32_t>> all;
     for (const auto& part : found)
@@ -115,8 +148,9 @@ std::vector<int32_t> random_spikes(const Pathway& p)
     return spikes;
 }
 
-bool run(Delivery& delivery, CSpikeQueue& queue, const Pathway& p, const std::vector<int32_t>& label, int n_steps)
+bool run(Delivery& delivery, CSpikeQueue& queue, const Pathway& p, const Columns& columns, bool sorted, int n_steps)
 {
+    const bool travel = draw(0, 1);
     bool together = false;  // the first step is one thread's
     for (int step = 0; step < n_steps; step++) {
         std::vector<int32_t> spikes = random_spikes(p);
@@ -128,7 +162,7 @@ bool run(Delivery& delivery, CSpikeQueue& queue, const Pathway& p, const std::ve
         queue.advance();
         if (!p.sources.empty())  // Brian2 would look at the delay of a synapse
             queue.push(spikes.data(), spikes.size());
-        if (!same(delivery, queue, p, label, spikes, together))
+        if (!same(delivery, queue, p, columns, sorted, travel, spikes, together))
             return false;
     }
     return true;
@@ -138,7 +172,8 @@ bool run(Delivery& delivery, CSpikeQueue& queue, const Pathway& p, const std::ve
 bool arrays_case(bool large)
 {
     Pathway p = random_pathway(large);
-    Delivery delivery("arrays", p.source_begin, p.source_end, p.target_begin, p.target_end, p.n_elements);
+    const cortwin::Group group(p.n_elements);
+    Delivery delivery("arrays", p.source_begin, p.source_end, p.target_begin, p.target_end, &group);
     CSpikeQueue queue(p.source_begin, p.source_end);
     const bool one = draw(0, 1), divisible = draw(0, 3);
     double dt = 1e-4;
@@ -157,13 +192,13 @@ bool arrays_case(bool large)
         queue.prepare(p.delays.data(), p.delays.size(), p.sources.data(), p.sources.size(), dt);
         delivery.begin_run(p.sources.data(), p.targets.data(), p.sources.size(), p.delays.data(), p.delays.size(), dt);
         delivery.build(divisible);
-        if (!run(delivery, queue, p, {}, large ? 40 : draw(1, 60)))
+        if (!run(delivery, queue, p, Columns(p.sources.size()), false, large ? 40 : draw(1, 60)))
             return false;
     }
     return true;
 }
 
-// Rows, with a delay drawn for each synapse or one for all; a second column holds the number of each synapse.
+// Rows, with a delay drawn for each synapse or one for all; what synapses have is sorted with them.
 bool rows_case(bool large)
 {
     Pathway p = random_pathway(large);
@@ -174,31 +209,32 @@ bool rows_case(bool large)
     const Pathway drawn = p;
     cortwin::Rows rows;
     rows.first.assign(p.source_end - p.source_begin + 1, 0);
-    std::vector<int32_t> number;
-    std::vector<char> flag;
+    Columns columns(p.sources.size());
     for (std::size_t k = 0; k < p.sources.size(); k++) {
         rows.first[p.sources[k] - p.source_begin + 1]++;
-        number.push_back(k);
-        flag.push_back(k % 7);
         if (!one)
             rows.delays.push_back(static_cast<uint16_t>(p.delays[k] / dt + 0.5));
     }
     for (std::size_t s = 1; s < rows.first.size(); s++)
         rows.first[s] += rows.first[s - 1];
-    Delivery delivery("rows", p.source_begin, p.source_end, p.target_begin, p.target_end, p.n_elements);
+    const cortwin::Group group(p.n_elements);
+    Delivery delivery("rows", p.source_begin, p.source_end, p.target_begin, p.target_end, &group);
     CSpikeQueue queue(p.source_begin, p.source_end);
     for (int r = 0; r < 3; r++) {
         if (one)
             draw_delays(p, dt, one);
         queue.prepare(p.delays.data(), p.delays.size(), p.sources.data(), p.sources.size(), dt);
         delivery.begin_run(rows, p.targets.data(), p.delays.data(), dt,
-                           {{p.targets.data(), 4}, {number.data(), 4}, {flag.data(), 1}});
+                           {{p.targets.data(), 4},
+                            {columns.number.data(), 4},
+                            {columns.twice.data(), 8},
+                            {columns.flag.data(), 1}});
         delivery.build(true);
-        if (!run(delivery, queue, drawn, number, large ? 40 : draw(1, 60)))
+        if (!run(delivery, queue, drawn, columns, true, large ? 40 : draw(1, 60)))
             return false;
     }
-    for (std::size_t k = 0; k < number.size(); k++)
-        if (p.targets[k] != drawn.targets[number[k]] || flag[k] != number[k] % 7)
+    for (std::size_t k = 0; k < p.targets.size(); k++)
+        if (p.targets[k] != drawn.targets[columns.number[k]] || columns.flag[k] != columns.number[k] % 7)
             return false;
     return true;
 }
@@ -214,6 +250,6 @@ int main(int, char** arguments)
             return 1;
         }
     }
-    std::cout << events << " events, " << divided << " steps divided" << std::endl;
+    std::cout << events << " events, " << divided << " steps divided, " << travelled << " travelled" << std::endl;
     return 0;
 }

@@ -19,6 +19,10 @@ def effects(reads="", writes="", shares=None, elements=1):
     return Effects(frozenset(reads), frozenset(writes), shares, elements)
 
 
+def early(reads, writes):
+    return Effects(frozenset(reads), frozenset(writes), early=True)
+
+
 @pytest.mark.parametrize(
     ("given", "phases"),
     [
@@ -39,6 +43,20 @@ def effects(reads="", writes="", shares=None, elements=1):
 )
 def test_who_follows_whom(given, phases):
     assert segments.phases(given) == phases
+
+
+@pytest.mark.parametrize(
+    ("given", "order"),
+    [
+        ([effects("", "a"), effects("", "b"), early("", "c")], [2, 0, 1]),
+        ([effects("", "a"), early("a", "b"), effects("b", ""), early("", "c")], [3, 0, 1, 2]),
+        # Behind what writes what it reads, and behind what reads what it writes; no farther than the other one of these.
+        ([effects("", "a"), effects("", "d"), early("a", "b")], [0, 2, 1]),
+        ([effects("b", ""), effects("", "d"), early("a", "b"), early("", "b")], [0, 2, 3, 1]),
+    ],
+)
+def test_who_had_better_be_early_comes_before_what_it_does_not_touch(given, order):
+    assert segments.early_first(given) == order
 
 
 def test_lines_of_one_clock_whose_effects_are_known_are_joined():
@@ -96,8 +114,7 @@ int main() {
         static cortwin::JoinedEvents joined;
         cortwin::in_parallel([&](int part) {
             cortwin::share = {part, cortwin::threads()};
-            const int begin = cortwin::share_begin(1000, cortwin::share);
-            const int end = cortwin::share_end(1000, cortwin::share);
+            const auto [begin, end] = cortwin::evenly(1000, cortwin::share);
             int count = 0;
             for (int k = begin; k < end; k++)
                 if ((k * 7919 + round) % (round % 9 + 1) == 0) events[begin + count++] = k;
@@ -108,8 +125,9 @@ int main() {
         for (int k = 0; k < 1000; k++)
             if ((k * 7919 + round) % (round % 9 + 1) == 0 && events[place++] != k) return 1;
         if (events[1000] != place) return 2;
-        const int half = cortwin::own_events(events.data(), 1000, 1) - events.data();
-        if (half != place) return 3;  // all are one thread's, without a share
+        const int32_t* const own = cortwin::events_from(events.data(), 1000, 640);
+        if (own > events.data() && own[-1] >= 640) return 3;
+        if (own < events.data() + place && *own < 640) return 4;
     }
 }
 """

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,10 @@ def test_every_synapse_comes_when_it_comes_from_brian2s_queue(queues, kept_in, t
         command = [queues, first, cases, kept_in]
         ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
         assert ended.returncode == 0, ended.stdout + ended.stderr
-    events, _, divided = ended.stdout.partition(" events, ")
-    assert int(events) > 1_000_000
-    assert (int(divided.split()[0]) > 100) == (threads > 1)
+    events, divided, travelled = (int(part.split()[0]) for part in ended.stdout.split(", "))
+    assert events > 1_000_000
+    assert travelled > 10_000
+    assert (divided > 100) == (threads > 1)
 
 
 # One network for every kind of pathway, so that there are two programs to compile and no more. Each kind has neurons
@@ -218,12 +220,35 @@ def test_every_pathway_used_rows(built):
     assert len(notes) == 11 + 11 + 10
 
 
-def test_memory_of_what_comes_next_is_asked_for(tmp_path):
-    """Of the targets and the weights; whether it comes in time no result tells."""
+def generated(folder, model):
+    """Return the text of a microcircuit's steps."""
     sizes = {"inputs": 902, "units": 8, "outputs": 8, "neurons_per_unit": 1, "trials": 1, "dt": 1e-4}
     layout = Layout(**sizes, input_dt=1e-3, input_steps=10, record_dt=1e-3, spikes=True)
-    program.generate(tmp_path, microcircuit.model(0.02), "spiking", layout, "release")
-    text = (tmp_path / "steps.cpp").read_text()
+    program.generate(folder, model, "spiking", layout, "release")
+    return (folder / "steps.cpp").read_text()
+
+
+@pytest.mark.parametrize(
+    ("equations", "on_pre", "travels"),
+    [
+        ("w : amp (constant)", "I_post += w", True),
+        ("w : amp", "I_post += w", False),  # something else may change it while a spike is under way
+        ("w : amp (constant)", "I_post += w\nw = 2*w", False),
+    ],
+)
+def test_values_travel_with_spikes_where_nothing_changes_them(tmp_path, equations, on_pre, travels):
+    model = microcircuit.model(0.02)
+    pathway = replace(model.spiking.pathways["L4E_L5E"], equations=equations, on_pre=on_pre)
+    pathways = {**model.spiking.pathways, "L4E_L5E": pathway}
+    text = generated(tmp_path, replace(model, spiking=replace(model.spiking, pathways=pathways)))
+    code = text[text.index("void _run_L4E_L5E_pre_codeobject()") :]
+    values = "_ptr_array_L4E_L5E__synaptic_post, _ptr_array_L4E_L5E_w" if travels else ""
+    assert f"cortwin::values({values});" in code[: code.index("_delivery.deliver(")]
+
+
+def test_memory_of_what_comes_next_is_asked_for(tmp_path):
+    """Of the targets and the weights; whether it comes in time no result tells."""
+    text = generated(tmp_path, microcircuit.model(0.02))
     for array in ("_ptr_array_L4E_L5E__synaptic_post", "_ptr_array_L4E_L5E_w"):
         assert f"cortwin::prefetch({array}, _ahead.begin" in text
         assert f"__builtin_prefetch({array} + _later" in text

@@ -31,12 +31,14 @@ class Effects:
     shares : for a code object that every thread goes through for its own elements: by whose elements each array is
         divided; arrays that are not named are read by all. None for a code object that is one thread's.
     elements : how many it goes through, or so
+    early : whether it asks for memory that a later one uses, which had better come long before
     """
 
     reads: frozenset[str]
     writes: frozenset[str]
     shares: Mapping[str, str] | None = None
     elements: int = 1
+    early: bool = False
 
     def follows(self, earlier: Effects) -> bool:
         """Whether it may not begin before another one, which is called earlier, has ended."""
@@ -91,7 +93,8 @@ class Made:
         statements = written(request.abstract_code or "")
         writes = self._names(request.variables[name] for name in statements if name in request.variables)
         lasting, filled = self._filled(told)
-        return Effects(reads, writes | filled | lasting, self._shares(lasting, divided), self._elements())
+        shares, early = self._shares(lasting, divided), choice.template == "sparse_push_spikes"
+        return Effects(reads, writes | filled | lasting, shares, self._elements(), early)
 
     def _names(self, variables: Iterable[Any]) -> frozenset[str]:
         return frozenset(self.arrays[variable] for variable in variables if isinstance(variable, ArrayVariable))

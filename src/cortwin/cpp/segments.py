@@ -53,13 +53,28 @@ def phases(effects: Sequence[Effects]) -> list[int]:
     return found
 
 
+def early_first(effects: Sequence[Effects]) -> list[int]:
+    """Return an order of code objects, given in that of their calls, in which those that had better be early are.
+
+    None comes before another one that was called earlier and that it has anything in common with.
+    """
+    order: list[int] = []
+    for number, own in enumerate(effects):
+        place = len(order)
+        while own.early and place > 0 and not own.touches(effects[order[place - 1]]):
+            place -= 1
+        order.insert(place, number)
+    return order
+
+
 def _written(segment: Sequence[re.Match[str]], effects: Mapping[str, Effects], number: Callable[[], int]) -> list[str]:
     if len(segment) == 1:
         return [segment[0].string]
-    own = [effects[added[3]] for added in segment]
+    names = [added[3] for added in segment]
+    own = [effects[name] for name in names]
+    order, phase = early_first(own), phases(own)
     calls = [
-        f"{{_run_{added[3]}, {phase}, {0 if one.shares is not None else one.elements}}}"
-        for added, phase, one in zip(segment, phases(own), own, strict=True)
+        f"{{_run_{names[k]}, {phase[k]}, {0 if own[k].shares is not None else own[k].elements}}}" for k in order
     ]
     network, clock, _ = segment[0].groups()
     place = number()

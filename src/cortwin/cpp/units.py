@@ -98,13 +98,16 @@ def makefile(sources: Iterable[str], flags: str, linker_flags: str, extra: Mappi
 
 
 def _part(name: str, text: str) -> str:
-    """Return a file's text with its functions in a namespace of their own, where it is a code object's."""
+    """Return a file's text with its functions in namespaces of their own, where it is a code object's.
+
+    Nobody else can call them then, and the compiler puts each in the place of its one call.
+    """
     outside, mark, inside = text.partition(MARK)
     if not mark:
         return f"// {name}\n{text}\n"
     space = "unit_" + re.sub(r"\W", "_", Path(name).stem)
     calls = "".join(f"void {function}() {{ {space}::{function}(); }}\n" for function, _ in _FUNCTION.findall(inside))
-    return f"// {name}\n{outside}\nnamespace {space} {{\n{inside}\n}}\n{calls}\n"
+    return f"// {name}\n{outside}\nnamespace {space} {{ namespace {{\n{inside}\n}} }}\n{calls}\n"
 
 
 def _asked_once(text: str) -> str:

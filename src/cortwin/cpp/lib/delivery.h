@@ -1,9 +1,12 @@
-// Delivery of spikes over the synapses of one pathway, without a queue of synapses.
+// Delivery of spikes over the synapses of one pathway, without a queue of synapses where there are many.
 //
 // The synapses of a source are its row. A row is sorted by delay, so that the synapses of one source with one delay are
 // a slice of it. Kept are the spikes of as many steps as the longest delay has; in each step, the spikes of d steps ago
 // are delivered over their slices of delay d. From the longest delay to the shortest, spike by spike, synapse by
 // synapse: this is the order in which Brian2's queue holds them, so every sum comes out the same to the last bit.
+//
+// Where slices would hold less than a few synapses, what arrives is listed when a spike leaves, for the step in which it
+// arrives (`cortwin/pending.h`), in the same order.
 //
 // With several threads a slice is cut once more, by the targets of which each thread has its share. The order of what
 // arrives at one target stays, so the result does not depend on the number of threads.
@@ -17,11 +20,15 @@
 #include <cstring>
 #include <iostream>
 #include <limits>
+#include <new>
 #include <vector>
 
 #include "cortwin/pending.h"
 #include "cortwin/rows.h"
+#include "cortwin/shares.h"
 #include "cortwin/threads.h"
+#include "cortwin/under_way.h"
+#include "cortwin/values.h"
 
 namespace cortwin {
 
@@ -42,8 +49,10 @@ struct Column {
     std::size_t item;  // bytes
 };
 
-// Ask for the first lines of a piece of an array, which may begin and end within a line.
-template <typename T> inline void prefetch(const T* array, std::int64_t begin, std::int64_t end)
+// Ask for the first lines of a piece of an array, which may begin and end within a line. The compiler leaves out calls of
+// functions that do nothing else, unless it has to put them in place.
+template <typename T>
+__attribute__((always_inline)) inline void prefetch(const T* array, std::int64_t begin, std::int64_t end)
 {
     const char* line = reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(array + begin) & -LINE);
     const char* last = std::min(reinterpret_cast<const char*>(array + end), line + LINES * LINE);
@@ -55,13 +64,13 @@ class Delivery : public Replicated {
 public:
     int run = 0;  // the last run that it was prepared for
 
-    // A pathway from the sources `source_begin` .. `source_end - 1` of a group to a range of targets in a group of
-    // `n_elements`.
+    // A pathway from the sources `source_begin` .. `source_end - 1` of a group to a range of targets in a group; synapses
+    // onto synapses have none.
     Delivery(const char* name, std::int32_t source_begin, std::int32_t source_end, std::int32_t target_begin,
-             std::int32_t target_end, std::int32_t n_elements)
+             std::int32_t target_end, const Group* group)
         : name(name), source_begin(source_begin), source_end(source_end), target_begin(target_begin),
-          n_targets(target_end - target_begin), n_elements(n_elements), n_sources(source_end - source_begin),
-          due(threads()), under_way(threads()), pending(threads())
+          n_targets(target_end - target_begin), group(group), n_sources(source_end - source_begin),
+          own(threads())
     {
     }
 
@@ -123,12 +132,13 @@ public:
     {
         if (rows != nullptr && built) {
             listed = drawn && listed;
+            give_to_owners();
             return;
         }
         const std::int64_t range = longest - shortest + 1;
         listed = range > 1 && n_synapses < SLICE * range * n_sources;
         n_delays = listed ? 1 : range;
-        parts = divisible ? threads() : 1;
+        parts = divisible && group != nullptr ? threads() : 1;
         divide();
         stride = n_delays * parts + 1;
         begins.assign(n_sources * stride, 0);
@@ -140,84 +150,84 @@ public:
             std::vector<std::int32_t>().swap(steps);
         find_connected();
         built = true;
+        give_to_owners();
     }
 
     // A step begins: these spikes leave now. They are in ascending order, and may be of more sources than ours. A thread
     // that has a share of the step remembers them for itself.
     void push(const std::int32_t* spikes, std::int32_t n)
     {
-        const bool own = divided() && share.parts > 1;
-        for (std::int64_t part_ = own ? share.part : 0; part_ < (own ? share.part + 1 : parts); part_++)
-            pending[part_].list.advance();
+        const std::int64_t first = first_part(), last = last_part();
+        for (std::int64_t part_ = first; part_ < last; part_++) {
+            if (listed)
+                own[part_].listed.advance();
+            if (own[part_].left_over > 0 && own[part_].left_over-- > 0)
+                own[part_].pending.advance();
+        }
+        Own& mine = own[first];
+        mine.pieces.clear();
+        mine.under_way.leave();
         const std::int32_t* from = std::lower_bound(spikes, spikes + n, source_begin);
-        const std::int32_t* to = std::lower_bound(from, spikes + n, source_end);
-        UnderWay& mine = under_way[own ? share.part : 0];
-        std::vector<std::int32_t>& leaving = mine.leave(listed);
-        for (; from != to; from++)
+        for (; from < spikes + n && *from < source_end; from++)
             if (connected.empty() || connected[*from - source_begin])
-                leaving.push_back(*from - source_begin);
-        mine.spikes += listed ? 0 : leaving.size();
+                mine.under_way.add(*from - source_begin);
+        if (!listed || mine.under_way.spikes() == 0)
+            return;
+        for (const std::int32_t source : mine.under_way.left(0))
+            __builtin_prefetch(&begins[source * stride + first]);
+        for (const std::int32_t source : mine.under_way.left(lag))
+            prefetch_row(begins[source * stride + first], begins[source * stride + last], mine.values_travel);
     }
 
     void replicate() override
     {
         if (!divided())
             return;
-        for (std::size_t thread = 1; thread < under_way.size(); thread++)
-            under_way[thread] = under_way[0];
-        give_to_owners();
+        for (std::size_t thread = 1; thread < own.size(); thread++)
+            own[thread].under_way = own[0].under_way;
+        for (Own& one : own)
+            one.list_again = listed;
     }
 
     // Whether each thread can deliver to its own targets.
     bool divided() const { return parts > 1; }
 
     // Deliver what arrives in this step by `work(pieces)`; to its own targets where the running thread has a share.
-    template <typename Work> void deliver(Work&& work)
+    // Where synapses are listed, an event is a synapse, or its `values`: of those, so many are delivered by
+    // `work_events(events, number)`.
+    template <typename... T, typename Work, typename WorkEvents>
+    void deliver(const Values<T...>& values, Work&& work, WorkEvents&& work_events)
     {
-        const bool own = divided() && share.parts > 1;
-        const std::int64_t from = own ? share.part : 0, to = own ? from + 1 : parts;
-        if (listed)
-            list_rows(from, to, under_way[from].to_list);
-        collect(from, to, under_way[from], due[from]);
-        work(due[from].pieces);
+        typedef typename Values<T...>::Event Event;
+        const std::int64_t first = first_part(), last = last_part();
+        const std::vector<Piece>& pieces = arriving(first, last, values);
+        if (!pieces.empty())
+            work(pieces);
+        if (sizeof...(T) > 0 && listed)
+            for (std::int64_t part_ = last - 1; part_ >= first; part_--) {
+                const Events& due = own[part_].listed.due();
+                const Event* const events = reinterpret_cast<const Event*>(due.begin());
+                work_events(events, reinterpret_cast<const Event*>(due.end()) - events);
+            }
     }
 
 private:
-    struct alignas(LINE) Due {
+    // What a thread works with, and what is listed for the targets that are its part.
+    struct alignas(LINE) Own {
+        UnderWay under_way;          // the same for each thread, when all take part
+        Pending listed;              // events of this run: values, or synapses
+        bool values_travel = false;
+        bool list_again = false;     // what is listed lies elsewhere
+        std::int64_t left_over = 0;  // steps to go in which spikes of earlier runs may arrive, this one included
+        Pending pending;             // the synapses that they reach
+        std::vector<Piece> pieces;   // that arrive in this step, besides values
         std::vector<std::int64_t> slices;  // places in `begins`
-        std::vector<Piece> pieces;
-    };
-
-    struct alignas(LINE) Listed {
-        Pending list;
-    };
-
-    // The spikes of the last steps, for one thread: what another one writes in every step would have to be fetched.
-    struct alignas(LINE) UnderWay {
-        std::vector<std::vector<std::int32_t>> history;
-        std::vector<std::int32_t> to_list;  // sources whose spikes left in this step, where synapses are listed
-        std::size_t now = 0, remembered = 0, spikes = 0;
-
-        // Room for the spikes of the step that begins.
-        std::vector<std::int32_t>& leave(bool listed)
-        {
-            now = now + 1 == history.size() ? 0 : now + 1;
-            remembered = std::min(remembered + 1, history.size());
-            spikes -= history[now].size();
-            history[now].clear();
-            to_list.clear();
-            return listed ? to_list : history[now];
-        }
-        const std::vector<std::int32_t>& left(std::size_t steps_ago) const
-        {
-            return history[now >= steps_ago ? now - steps_ago : now + history.size() - steps_ago];
-        }
     };
 
     const char* name;
-    const std::int32_t source_begin, source_end, target_begin, n_targets, n_elements;
+    const std::int32_t source_begin, source_end, target_begin, n_targets;
+    const Group* const group;
     const std::int64_t n_sources;
-    std::vector<Due> due;  // (thread)
 
     const std::int32_t* sources = nullptr;  // (synapse), Brian2's
     const std::int32_t* targets = nullptr;  // (synapse), Brian2's
@@ -230,14 +240,17 @@ private:
     std::int64_t shortest = 0, longest = 0;
 
     bool built = false, listed = false;
+    std::int64_t lag = 0;  // steps after which what a spike reaches is listed: where it begins has been asked for then
     std::int64_t n_delays = 1, parts = 1, stride = 2;
     std::vector<std::uint8_t> part;     // (target) who owns it
     std::vector<std::uint32_t> begins;  // (source, delay and part + 1) where a slice begins, and the row ends
     std::vector<std::int32_t> order;    // (position) synapse; empty where position and synapse are the same
     std::vector<char> connected;        // (source) whether it has a synapse; empty where all have
+    std::vector<Own> own;               // (thread or part)
 
-    std::vector<UnderWay> under_way;  // (thread) the same in each, when all take part
-    std::vector<Listed> pending;      // (part)
+    // The parts that the running thread delivers to.
+    std::int64_t first_part() const { return divided() && share.parts > 1 ? share.part : 0; }
+    std::int64_t last_part() const { return divided() && share.parts > 1 ? share.part + 1 : parts; }
 
     void require(bool met, const char* broken) const
     {
@@ -252,12 +265,12 @@ private:
     // What is under way keeps the delay with which it left.
     void begin(double dt_)
     {
-        if (divided())
-            give_to_owners();  // what has been listed is older than what is listed now
+        gather();  // what has been listed is older than what is listed now
         list_what_is_under_way();
-        for (Listed& one : pending)
-            if (dt != 0.0 && dt != dt_)
-                one.list.rescale(dt / dt_);
+        for (Own& one : own)
+            one.listed.clear();
+        if (dt != 0.0 && dt != dt_)
+            own[0].pending.rescale(dt / dt_);
         dt = dt_;
     }
 
@@ -265,28 +278,42 @@ private:
     {
         require(shortest >= 0, "a delay is negative");
         require(n_synapses < std::numeric_limits<std::int32_t>::max(), "it has more synapses than can be numbered");
-        for (Listed& one : pending)
-            one.list.reach(longest);
-        under_way[0] = UnderWay();
-        under_way[0].history.resize(longest + 1);
+        for (Own& one : own) {
+            one.pending.reach(own[0].pending.size() - 1);
+            one.pending.reach(longest);
+            one.listed.reach(longest);
+            one.left_over = one.pending.size();
+        }
+        lag = std::min<std::int64_t>(shortest, 1);
+        own[0].under_way = UnderWay(longest);
     }
 
+    // In the order in which spikes left.
     void list_what_is_under_way()
     {
-        if (!built || listed)
-            return;
-        for (std::int64_t ahead = 1; ahead <= longest; ahead++)
-            for (std::int64_t delay = longest; delay >= std::max(ahead, shortest); delay--)
-                if (delay - ahead < static_cast<std::int64_t>(under_way[0].remembered))
-                    for (const std::int32_t source : under_way[0].left(delay - ahead))
-                        for (std::int64_t part_ = 0; part_ < parts; part_++)
-                            list(source, delay, part_, ahead);
+        const UnderWay& under = own[0].under_way;
+        for (std::int64_t ago = under.steps() - 1; built && ago >= 0; ago--)
+            for (const std::int32_t source : under.left(ago))
+                if (listed) {
+                    for (std::int64_t k = row_begin(source); k < row_end(source); k++)
+                        list(k, delay_of(k) - ago);
+                } else {
+                    for (std::int64_t delay = std::max(ago + 1, shortest); delay <= longest; delay++)
+                        for (std::int64_t k = begin_of(source, delay, 0); k < begin_of(source, delay, parts); k++)
+                            list(k, delay - ago);
+                }
     }
 
-    void list(std::int64_t source, std::int64_t delay, std::int64_t part_, std::int64_t ahead)
+    void list(std::int64_t place, std::int64_t ahead)
     {
-        for (std::int64_t k = begin_of(source, delay, part_); k < begin_of(source, delay, part_ + 1); k++)
-            pending[part_].list.ahead(ahead).push_back(order.empty() ? k : order[k]);
+        if (ahead > 0)
+            *own[0].pending.ahead()[ahead].add(1) = synapse_at(place);
+    }
+
+    std::int32_t synapse_at(std::int64_t place) const { return order.empty() ? place : order[place]; }
+    std::int64_t delay_of(std::int64_t place) const
+    {
+        return rows == nullptr ? steps[synapse_at(place)] : rows->delays[place];
     }
 
     // Where the slice of a source, a delay and a part begins; of one part more, where the slice of all parts ends.
@@ -308,54 +335,112 @@ private:
             std::vector<char>().swap(connected);
     }
 
-    // Rows lie far from each other, and so do the places where they begin: memory is asked for all of them at once.
-    void list_rows(std::int64_t from, std::int64_t to, const std::vector<std::int32_t>& to_list)
+    // Rows lie far from each other: memory is asked for, and used when that of other pathways has been asked for.
+    __attribute__((always_inline)) void prefetch_row(std::int64_t begin, std::int64_t end, bool values_travel) const
     {
-        for (const std::int32_t source : to_list)
-            __builtin_prefetch(&begins[source * stride + from]);
+        if (!order.empty())
+            prefetch(order.data(), begin, end);
         if (rows != nullptr)
-            for (const std::int32_t source : to_list)
-                prefetch(rows->delays.data(), begins[source * stride + from], begins[source * stride + to]);
-        Pending& into = pending[from].list;
-        for (const std::int32_t source : to_list)
-            for (std::int64_t k = begins[source * stride + from]; k < begins[source * stride + to]; k++) {
-                const std::int32_t synapse = order.empty() ? k : order[k];
-                into.ahead(rows == nullptr ? steps[synapse] : rows->delays[synapse]).push_back(synapse);
+            prefetch(rows->delays.data(), begin, end);
+        if (values_travel)
+            for (const Column& column : columns)
+                prefetch(static_cast<const char*>(column.values), begin * column.item, end * column.item);
+    }
+
+    // List what spikes reach, and find what arrives in this step besides values.
+    template <typename... T>
+    __attribute__((noinline)) const std::vector<Piece>& arriving(std::int64_t first, std::int64_t last,
+                                                                 const Values<T...>& values)
+    {
+        Own& mine = own[first];
+        // What one thread lists for all comes after what others had listed before.
+        for (std::int64_t part_ = last - 1; part_ >= first; part_--)
+            if (own[part_].left_over > 0)
+                add_piece(mine, own[part_].pending.due());
+        if (listed) {
+            mine.values_travel = sizeof...(T) > 0;
+            list_rows(first, last, mine, values);
+            for (std::int64_t part_ = last - 1; part_ >= first && !mine.values_travel; part_--)
+                add_piece(mine, own[part_].listed.due());
+        } else if (mine.under_way.spikes() > 0)
+            collect(first, last, mine);
+        return mine.pieces;
+    }
+
+    // List what spikes reach that left `lag` steps ago; where it lies elsewhere, also what earlier ones have still to
+    // reach.
+    template <typename... T>
+    void list_rows(std::int64_t first, std::int64_t last, Own& mine, const Values<T...>& values)
+    {
+        std::int64_t ago = lag;
+        if (mine.list_again) {
+            mine.list_again = false;
+            mine.listed.clear();
+            ago = mine.under_way.steps() - 1;
+        }
+        const Pending::Ahead ahead = mine.listed.ahead();
+        for (; ago >= lag; ago--)
+            for (const std::int32_t source : mine.under_way.left(ago)) {
+                const std::int64_t begin = begins[source * stride + first], end = begins[source * stride + last];
+                if (rows != nullptr) {
+                    const std::uint16_t* const delays = rows->delays.data();
+                    for (std::int64_t k = begin; k < end; k++)
+                        if (delays[k] >= ago)
+                            list_values(ahead[delays[k] - ago], values, k);
+                } else
+                    for (std::int64_t k = begin; k < end; k++)
+                        if (delay_of(k) >= ago)
+                            list_values(ahead[delay_of(k) - ago], values, synapse_at(k));
             }
     }
 
-    // One thread alone lists the synapses of all parts together.
+    template <typename... T>
+    static void list_values(Events& events, const Values<T...>& values, std::int32_t synapse)
+    {
+        typedef typename Values<T...>::Event Event;
+        static_assert(sizeof(Event) % sizeof(std::int32_t) == 0, "an event is made of words");
+        new (events.add(sizeof(Event) / sizeof(std::int32_t))) Event(values.at(synapse));
+    }
+
+    static void add_piece(Own& mine, const Events& due)
+    {
+        if (!due.empty())
+            mine.pieces.push_back({due.begin(), 0, due.end() - due.begin()});
+    }
+
+    // What earlier runs have left over is delivered by those whose targets it reaches, and listed by the first.
     void give_to_owners()
     {
-        for (std::size_t ahead = 1; ahead < pending[0].list.size(); ahead++) {
-            std::vector<std::int32_t>& all = pending[0].list.ahead(ahead);
-            std::size_t kept = 0;
+        for (std::size_t ahead = 1; divided() && ahead < own[0].pending.size(); ahead++) {
+            Events& all = own[0].pending.ahead()[ahead];
+            Events kept;
             for (const std::int32_t synapse : all) {
                 const int owner = part[targets[synapse] - target_begin];
-                if (owner == 0)
-                    all[kept++] = synapse;
-                else
-                    pending[owner].list.ahead(ahead).push_back(synapse);
+                *(owner == 0 ? kept : own[owner].pending.ahead()[ahead]).add(1) = synapse;
             }
-            all.resize(kept);
+            std::swap(all, kept);
         }
     }
 
-    void collect(std::int64_t from, std::int64_t to, const UnderWay& under, Due& mine)
+    void gather()
     {
+        for (std::size_t other = 1; other < own.size(); other++)
+            for (std::size_t ahead = 1; ahead < own[other].pending.size(); ahead++) {
+                Events& theirs = own[other].pending.ahead()[ahead];
+                for (const std::int32_t synapse : theirs)
+                    *own[0].pending.ahead()[ahead].add(1) = synapse;
+                theirs.clear();
+            }
+    }
+
+    // Find the slices that are delivered in this step.
+    void collect(std::int64_t from, std::int64_t to, Own& mine) const
+    {
+        const UnderWay& under = mine.under_way;
         std::vector<Piece>& pieces = mine.pieces;
         std::vector<std::int64_t>& slices = mine.slices;
-        pieces.clear();
-        // What one thread lists for all comes after what others had listed before.
-        for (std::int64_t part_ = to - 1; part_ >= from; part_--) {
-            const std::vector<std::int32_t>& listed_ = pending[part_].list.due();
-            if (!listed_.empty())
-                pieces.push_back({listed_.data(), 0, static_cast<std::int64_t>(listed_.size())});
-        }
-        if (under.spikes == 0)
-            return;
         slices.clear();
-        const std::int64_t oldest = std::min<std::int64_t>(longest, static_cast<std::int64_t>(under.remembered) - 1);
+        const std::int64_t oldest = std::min<std::int64_t>(longest, under.steps() - 1);
         for (std::int64_t delay = oldest; delay >= shortest; delay--)
             for (const std::int32_t source : under.left(delay))
                 slices.push_back(source * stride + (delay - shortest) * parts + from);
@@ -374,9 +459,9 @@ private:
     {
         part.resize(parts > 1 ? n_targets : 0);
         for (int one = 0; one < parts && parts > 1; one++) {
-            const Share of{one, static_cast<int>(parts)};
-            const std::int32_t first = std::max(share_begin(n_elements, of) - target_begin, 0);
-            const std::int32_t last = std::min(share_end(n_elements, of) - target_begin, n_targets);
+            const Range owned = group->of({one, static_cast<int>(parts)});
+            const std::int32_t first = std::max(owned.begin - target_begin, 0);
+            const std::int32_t last = std::min(owned.end - target_begin, n_targets);
             if (first < last)
                 std::fill(part.begin() + first, part.begin() + last, one);
         }

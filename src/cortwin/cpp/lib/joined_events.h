@@ -10,7 +10,7 @@
 #include <cstring>
 #include <vector>
 
-#include "cortwin/threads.h"
+#include "cortwin/shares.h"
 
 namespace cortwin {
 

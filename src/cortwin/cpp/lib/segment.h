@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cortwin/runs.h"
+#include "cortwin/shares.h"
 #include "cortwin/threads.h"
 
 namespace cortwin {

@@ -253,30 +253,6 @@ public:
     }
 };
 
-const int TOGETHER = 64;  // elements that stay together, so that no cache line is written by two threads
-
-// Which part of a group's elements the running thread has, of how many.
-struct Share {
-    int part, parts;
-};
-inline thread_local Share share{0, 1};
-
-// Where a share of n elements ends; it begins where that of the part before ends.
-inline int share_end(int n, Share of)
-{
-    const int blocks = (n + TOGETHER - 1) / TOGETHER;
-    return of.part < 0 ? 0 : std::min<long>(n, long(blocks) * (of.part + 1) / of.parts * TOGETHER);
-}
-inline int share_begin(int n, Share of) { return share_end(n, {of.part - 1, of.parts}); }
-
-// Where the events of a part begin among those of n elements, which are in ascending order, their number behind them.
-inline const std::int32_t* own_events(const std::int32_t* events, int n, int part)
-{
-    if (share.parts == 1)
-        return events + (part > 0 ? events[n] : 0);
-    return std::lower_bound(events, events + events[n], share_begin(n, {part, share.parts}));
-}
-
 }  // namespace cortwin
 
 #endif

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cortwin.cpp.paths.elements import independent, refusal
+from cortwin.cpp.paths.elements import independent, refusal, shares
 from cortwin.cpp.paths.request import Choice, Request
 from cortwin.cpp.paths.statements import reentrant, writes_scalars
 
@@ -13,4 +13,5 @@ def choose(request: Request) -> Choice | str:
     """Take every request."""
     alone = independent(request)
     divisible = alone and reentrant(request) and not writes_scalars(request)
-    return refusal() or Choice("resets", {"independent": alone, "divisible": divisible})
+    keywords = {"independent": alone, "divisible": divisible, "shares": shares(request.owner)}
+    return refusal() or Choice("resets", keywords)

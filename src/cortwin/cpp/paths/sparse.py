@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from brian2.core.preferences import prefs
 from brian2.core.variables import ArrayVariable
 from brian2.groups.subgroup import Subgroup
 from brian2.synapses.synapses import SynapticPathway
 
 from cortwin.blocks import marked
+from cortwin.cpp.paths.elements import shares
 from cortwin.cpp.paths.request import Choice, Request
 from cortwin.cpp.paths.statements import reentrant, written
 
 REPLACES = frozenset({"synapses", "synapses_push_spikes"})
+WORD = 4  # bytes, of which events consist (``cpp/lib/pending.h``)
 
 
 def choose(request: Request) -> Choice | str:
@@ -33,7 +36,11 @@ def choose(request: Request) -> Choice | str:
         return "Brian2's OpenMP is switched on"
     if request.template == "synapses_push_spikes":
         return Choice("sparse_push_spikes", _where_synapses_lie(request.device, pathway))
-    keywords = {"divisible": divisible(request, pathway), "by_synapse": _arrays_by_synapse(request)}
+    keywords = {
+        "divisible": divisible(request, pathway),
+        "by_synapse": _arrays_by_synapse(request),
+        "travelling": _travelling(request, pathway),
+    }
     return Choice("sparse_synapses", keywords)
 
 
@@ -66,14 +73,27 @@ def _arrays_by_synapse(request: Request) -> list[str]:
     )
 
 
+def _travelling(request: Request, pathway: Any) -> list[str]:
+    """Return the names of the arrays whose values at the synapse can travel with a spike."""
+    if pathway.synapses.name not in getattr(request.device, "rows", {}) or not reentrant(request):
+        return []
+    changed = written(request.abstract_code)
+    return sorted(
+        {
+            request.device.get_array_name(variable)
+            for name, variable in request.variables.items()
+            if isinstance(variable, ArrayVariable)
+            and variable.constant
+            and np.dtype(variable.dtype).itemsize >= WORD
+            and request.indices[name] == "_idx"
+            and name not in changed
+        }
+    )
+
+
 def _target_range(pathway: Any) -> tuple[int, int]:
     """Return which elements of the target's arrays are its own; synapses onto synapses have no fixed range."""
     return getattr(pathway.target, "start", 0), getattr(pathway.target, "stop", 0)
-
-
-def _elements_of(pathway: Any) -> int:
-    """Return the number of elements of the group that a pathway's targets belong to, 0 where they are synapses."""
-    return getattr(target_group(pathway), "stop", 0)
 
 
 def target_group(pathway: Any) -> Any:
@@ -90,7 +110,7 @@ def _where_synapses_lie(device: Any, pathway: Any) -> dict[str, Any]:
         "sources": device.get_array_name(pathway.synapse_sources, access_data=False),
         "targets": device.get_array_name(pathway.synapse_targets, access_data=False),
         "target_range": _target_range(pathway),
-        "target_elements": _elements_of(pathway),
+        "target_group": shares(target_group(pathway)),
         "rows": "",
     }
     if synapses.name in getattr(device, "rows", {}):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cortwin.cpp.paths.draws import BLOCK, DrawFirst
-from cortwin.cpp.paths.elements import independent, refusal
+from cortwin.cpp.paths.elements import independent, refusal, shares
 from cortwin.cpp.paths.refractoriness import compare_first
 from cortwin.cpp.paths.request import Choice, Request
 from cortwin.cpp.paths.statements import reentrant, writes_scalars
@@ -20,6 +20,7 @@ def choose(request: Request) -> Choice | str:
         "compare_first": compare_first,
         "block": BLOCK,
         "independent": alone,
+        "shares": shares(request.owner),
         # Unless it draws what is not taken out.
         "divisible": alone and reentrant(request, drawing=True) and not writes_scalars(request),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cortwin.cpp.paths.draws import BLOCK, DrawFirst
-from cortwin.cpp.paths.elements import independent, refusal
+from cortwin.cpp.paths.elements import independent, refusal, shares
 from cortwin.cpp.paths.request import Choice, Request
 from cortwin.cpp.paths.statements import reentrant, writes_scalars
 
@@ -14,4 +14,10 @@ def choose(request: Request) -> Choice | str:
     """Take every request."""
     taken_out = DrawFirst(request.variables, request.device.code_object_class())
     divisible = independent(request) and reentrant(request, drawing=True) and not writes_scalars(request)
-    return refusal() or Choice("crossings", {"draw_first": taken_out, "block": BLOCK, "divisible": divisible})
+    keywords = {
+        "draw_first": taken_out,
+        "block": BLOCK,
+        "divisible": divisible,
+        "shares": shares(request.owner),
+    }
+    return refusal() or Choice("crossings", keywords)

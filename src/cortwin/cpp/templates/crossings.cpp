@@ -6,6 +6,9 @@
 {% block extra_headers %}
 #include <cstring>
 #include "cortwin/joined_events.h"
+{% if divisible %}
+{{shares.declaration(codeobj_name)}}
+{% endif %}
 {% endblock %}
 
 {% block maincode %}
@@ -17,7 +20,8 @@
     {% set _vector, _tables, _fills = draw_first(vector_code, scalar_code) %}
     const int _block = {{block}}, _N = N;
     {% if divisible and not draw_first.left %}
-    const int _begin = cortwin::share_begin(_N, cortwin::share), _end = cortwin::share_end(_N, cortwin::share);
+    const cortwin::Range _own = {{shares.own(codeobj_name, '_N')}};
+    const int _begin = _own.begin, _end = _own.end;
     {% else %}
     const int _begin = 0, _end = _N;
     {% endif %}

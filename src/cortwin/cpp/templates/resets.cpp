@@ -4,14 +4,18 @@
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
-#include "cortwin/threads.h"
+#include "cortwin/shares.h"
+{% if divisible %}
+{{shares.declaration(codeobj_name)}}
+{% endif %}
 {% endblock %}
 
 {% block maincode %}
     {% set _eventspace = get_array_name(eventspace_variable) %}
     {% if divisible %}
-    const int32_t* const _begin = cortwin::own_events({{_eventspace}}, N, cortwin::share.part);
-    const int32_t* const _end = cortwin::own_events({{_eventspace}}, N, cortwin::share.part + 1);
+    const cortwin::Range _own = {{shares.own(codeobj_name, 'N')}};
+    const int32_t* const _begin = cortwin::events_from({{_eventspace}}, N, _own.begin);
+    const int32_t* const _end = cortwin::events_from({{_eventspace}}, N, _own.end);
     {% else %}
     const int32_t *const _begin = {{_eventspace}}, *const _end = {{_eventspace}} + {{_eventspace}}[N];
     {% endif %}

@@ -10,7 +10,8 @@ namespace brian {
     {% endif %}
     bool {{owner.name}}_divisible = true;
     cortwin::Delivery {{owner.name}}_delivery("{{owner.name}}", {{owner.source.start}}, {{owner.source.stop}},
-                                              {{target_range[0]}}, {{target_range[1]}}, {{target_elements}});
+                                              {{target_range[0]}}, {{target_range[1]}},
+                                              {% if target_group.size is none %}nullptr{% else %}&{{target_group.named(0)}}{% endif %});
 }
 {% endblock %}
 

@@ -7,7 +7,10 @@
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
-#include "cortwin/threads.h"
+#include "cortwin/shares.h"
+{% if divisible %}
+{{shares.declaration(codeobj_name)}}
+{% endif %}
 {% endblock %}
 
 {% block maincode %}
@@ -15,7 +18,8 @@
     {% set _vector, _bounds = compare_first(_drawn) %}
     const int _N = {{constant_or_scalar('N', variables['N'])}};
     {% if divisible and not draw_first.left %}
-    const int _begin = cortwin::share_begin(_N, cortwin::share), _end = cortwin::share_end(_N, cortwin::share);
+    const cortwin::Range _own = {{shares.own(codeobj_name, '_N')}};
+    const int _begin = _own.begin, _end = _own.end;
     if (_begin == _end) return;
     {% else %}
     const int _begin = 0, _end = _N;
