@@ -123,7 +123,7 @@ def test_readouts_of_neurons_that_hear_nothing_guess(monkeypatch):
 
 
 def test_a_ratio_is_of_the_best_of_either_side(monkeypatch):
-    """A peer that takes as many seconds as it has threads, and ours that takes 2 s whatever it has."""
+    """A peer whose median turn takes ten times as many seconds as it has threads; ours takes 2 s whatever it has."""
 
     class Race:
         @classmethod
@@ -133,13 +133,14 @@ def test_a_ratio_is_of_the_best_of_either_side(monkeypatch):
 
         @classmethod
         def measure(cls, case, repetitions):
-            assert (case["seconds"], repetitions) == (1.0, 1)
-            return {(cls.one.name, cls.one.threads): [{"seconds": 10.0 * cls.one.threads}]}
+            assert (case["seconds"], repetitions) == (1.0, 3)
+            turns = [{"seconds": seconds * cls.one.threads} for seconds in (1.0, 10.0, 500.0)]
+            return {(cls.one.name, cls.one.threads): turns}
 
     monkeypatch.setattr(microcircuit, "run_network", poisson_network)
     monkeypatch.setattr(microcircuit, "Race", Race)
     peer = microcircuit.Contestant("peer", microcircuit.LOOP)
-    assert microcircuit._ratio(Run(show=False), peer, 0.02, 1.0, [1, 2], 2) == pytest.approx(10 / 2)
+    assert microcircuit._ratio(Run(show=False), peer, 0.02, 1.0, [1, 2], 2, 3) == pytest.approx(10 / 2)
 
 
 def test_costs_are_split_between_neurons_and_events():
