@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -256,6 +257,26 @@ def test_a_shielded_step_is_finished_before_a_signal_counts(signal_handlers):
     assert stopped.value.status == 143
     # Further signals would change the exit status while the interpreter shuts down.
     assert signal.getsignal(signal.SIGINT) == signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+
+
+def test_a_signal_counts_that_came_where_exceptions_are_ignored(signal_handlers, capfd):
+    """In a finalizer Python says that it ignores the exception, and would go on."""
+
+    class Dropped:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.1)
+
+    def drop():
+        one = Dropped()
+        del one
+        time.sleep(30)
+
+    began = time.monotonic()
+    with pytest.raises(Interrupted, match="SIGTERM"), Guard():
+        drop()
+    assert time.monotonic() - began < 15
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_notebook_shows_a_bar_that_moves(monkeypatch):

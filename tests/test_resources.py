@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -92,3 +93,8 @@ def test_free_memory_is_what_the_system_says():
     found = resources.free_memory()
     assert found is not None
     assert 0 < found < total
+
+
+def test_free_memory_is_no_more_than_the_limit_of_a_process(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (2**20, resource.RLIM_INFINITY))
+    assert resources.free_memory() == 2**20

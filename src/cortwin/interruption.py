@@ -18,11 +18,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 # Seconds for the main thread to unwind before the watching thread does it.
 GRACE = 3.0
 # The same after a second Ctrl+C.
 IMPATIENT_GRACE = 0.5
+# Seconds after which a signal comes again whose exception was ignored.
+AGAIN = 0.01
 NOTHING_KEPT = "nothing unfinished was kept, finished runs are untouched"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 _WORDS = {
@@ -38,6 +41,7 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, number: int):
         super().__init__(_WORDS[signal.Signals(number)])
+        self.number = number
         self.status = 124 if number == signal.SIGALRM else 128 + number
 
 
@@ -54,6 +58,7 @@ class Guard:
         self._raised = False
         self._pending: int | None = None
         self._shields = 0
+        self._repeats = 0
         self._unshielded = threading.Event()
         self._unshielded.set()
         self._done = threading.Event()
@@ -65,6 +70,7 @@ class Guard:
         os.set_blocking(self._write_end, False)
         self._old_handlers = {number: signal.signal(number, self._handle) for number in _SIGNALS}
         self._old_wakeup = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+        self._old_hook, sys.unraisablehook = sys.unraisablehook, self._ignored
         self._watcher = threading.Thread(target=self._watch, daemon=True, name="cortwin-signals")
         self._watcher.start()
         return self
@@ -74,6 +80,7 @@ class Guard:
             return
         signal.setitimer(signal.ITIMER_REAL, 0)
         self._done.set()
+        sys.unraisablehook = self._old_hook
         signal.set_wakeup_fd(self._old_wakeup)
         for number, handler in self._old_handlers.items():
             # A second Ctrl+C must not change the exit status while the interpreter shuts down, when a handler in Python
@@ -108,6 +115,15 @@ class Guard:
             self._raised = True
             raise Interrupted(number)
 
+    def _ignored(self, unraisable: Any) -> None:
+        """Send a signal again whose exception was raised where none can be: while Python collects garbage, for instance."""
+        if not isinstance(unraisable.exc_value, Interrupted):
+            self._old_hook(unraisable)
+            return
+        self._raised = False
+        self._repeats += 1
+        threading.Timer(AGAIN, os.kill, (os.getpid(), unraisable.exc_value.number)).start()
+
     def _watch(self) -> None:
         first: int | None = None
         deadline: float | None = None
@@ -119,7 +135,9 @@ class Guard:
                 received = signals.read(1)
                 if not received:
                     return  # the guard was left
-                if received[0] in _SIGNALS:
+                if received[0] in _SIGNALS and self._repeats:
+                    self._repeats -= 1
+                elif received[0] in _SIGNALS:
                     deadline = time.monotonic() + (GRACE if first is None else IMPATIENT_GRACE)
                     first = first or received[0]
             self._unshielded.wait()

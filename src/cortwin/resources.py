@@ -7,6 +7,7 @@ many there will be; the launcher limits each process to its share of the free me
 from __future__ import annotations
 
 import math
+import resource
 import shutil
 import tempfile
 from collections.abc import Collection, Mapping
@@ -136,12 +137,17 @@ def require(need: Need, batches: int, processes: int) -> int | None:
 
 
 def free_memory() -> int | None:
-    """Bytes of memory that can still be had: of the machine, or of the container if it has less; None if unknown."""
+    """Bytes of memory that can still be had: of the machine, or less where the container or ``ulimit -v`` sets a limit.
+
+    None if unknown.
+    """
     try:
         lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
         free = int(lines["MemAvailable"].split()[0]) * 1024
     except (OSError, ValueError, KeyError):
         return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    free = free if limit == resource.RLIM_INFINITY else min(free, limit)
     group = Path("/sys/fs/cgroup")
     try:
         used = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
