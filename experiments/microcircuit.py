@@ -49,7 +49,7 @@ VOLLEY, APART, BEFORE, AFTER = 10e-3, 0.3, 20e-3, 80e-3  # s
 FIRING = 0.12  # of a thalamic fibre in each millisecond of a volley
 SHOWN = 0.4  # s of the raster
 SCALES = 0.05, 0.1, 0.2, 0.5, 1.0
-TURNS = 3  # of what takes a second or so, of which the median counts
+TURNS = 5  # of what takes a second or so, of which the median counts
 SCALED = (
     " The circuit is scaled down: weights and a constant current keep mean and variance of the input at the rates of "
     "the full one. They cannot keep its correlations, which grow as sources are shared by fewer neurons, nor the size "
@@ -291,7 +291,7 @@ def _beside_peers(run: Run, stock: float, nest: str | None, threads: int) -> dic
         return found
     if stock:
         script = HERE / "contestants" / "microcircuit_brian2.py"
-        found["ratio.stock"] = _ratio(run, Contestant("Brian2", script), stock, 1.0, [1], threads, TURNS)
+        found["ratio.stock"] = _ratio(run, Contestant("Brian2", script), stock, 2.0, [1], threads, TURNS)
     if nest:
         script = HERE / "contestants" / "microcircuit_nest.py"
         contestant = Contestant("NEST", script, python=nest)

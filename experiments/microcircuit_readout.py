@@ -186,8 +186,8 @@ def draw(results: Results) -> list[Drawing]:
             "delays",
             figures.accuracy_over_delay(rows, LAYERS, chance=CHANCE),
             "Which pattern, over delay",
-            "Readouts of one layer each; a pattern began as long ago as the axis says. Lines: mean over circuits with "
-            "its interval; dashed: chance. The mark at the right is the Elman network, asked at the end of a pattern.",
+            "Readouts of one layer each; a pattern began as long ago as the axis says, and others followed it. Lines: "
+            "mean over circuits with its interval; dashed: chance.",
         ),
         Drawing(
             "questions",
