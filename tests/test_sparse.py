@@ -34,7 +34,9 @@ def queues(tmp_path_factory):
     (folder / "cortwin").symlink_to(LIBRARY, target_is_directory=True)
     (folder / "brianlib").mkdir()
     stock = Path(brian2_synapses.__file__).parent
-    shutil.copy(stock / "cspikequeue.cpp", folder / "brianlib" / "spikequeue.h")
+    # A header since Brian2 2.11.
+    queue = next(path for path in (stock / "spikequeue.h", stock / "cspikequeue.cpp") if path.exists())
+    shutil.copy(queue, folder / "brianlib" / "spikequeue.h")
     shutil.copy(stock / "stdint_compat.h", folder / "brianlib")
     command = shlex.split(compiler.find().command)
     flags = ["-w", "-O1", "-std=c++17", "-pthread", f"-I{folder}", f"-I{folder / 'brianlib'}"]
