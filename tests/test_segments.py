@@ -50,7 +50,7 @@ def test_who_follows_whom(given, phases):
     [
         ([effects("", "a"), effects("", "b"), early("", "c")], [2, 0, 1]),
         ([effects("", "a"), early("a", "b"), effects("b", ""), early("", "c")], [3, 0, 1, 2]),
-        # Behind what writes what it reads, and behind what reads what it writes; no farther than the other one of these.
+        # Behind what writes what it reads, and behind what reads what it writes; no farther than the other of these.
         ([effects("", "a"), effects("", "d"), early("a", "b")], [0, 2, 1]),
         ([effects("b", ""), effects("", "d"), early("a", "b"), early("", "b")], [0, 2, 3, 1]),
     ],

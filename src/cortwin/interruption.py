@@ -116,7 +116,7 @@ class Guard:
             raise Interrupted(number)
 
     def _ignored(self, unraisable: Any) -> None:
-        """Send a signal again whose exception was raised where none can be: while Python collects garbage, for instance."""
+        """Send a signal again whose exception was raised where none can be, as while Python collects garbage."""
         if not isinstance(unraisable.exc_value, Interrupted):
             self._old_hook(unraisable)
             return

@@ -73,9 +73,7 @@ def _written(segment: Sequence[re.Match[str]], effects: Mapping[str, Effects], n
     names = [added[3] for added in segment]
     own = [effects[name] for name in names]
     order, phase = early_first(own), phases(own)
-    calls = [
-        f"{{_run_{names[k]}, {phase[k]}, {0 if own[k].shares is not None else own[k].elements}}}" for k in order
-    ]
+    calls = [f"{{_run_{names[k]}, {phase[k]}, {0 if own[k].shares is not None else own[k].elements}}}" for k in order]
     network, clock, _ = segment[0].groups()
     place = number()
     return [

@@ -1,4 +1,4 @@
-"""Whether the elements of a group can be taken in any order, whose they are, and what stands in the way of a fast loop."""
+"""Whether elements of a group can be taken in any order, whose they are, and what stands in the way of a fast loop."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class Shares:
 
     def own(self, code_object: str, n: str) -> str:
         """Return an expression for the range of ``n`` elements that the running thread has."""
-        return f"cortwin::evenly({n}, cortwin::share)" if self.size is None else f"{code_object}_group.of(cortwin::share)"
+        return (
+            f"cortwin::evenly({n}, cortwin::share)" if self.size is None else f"{code_object}_group.of(cortwin::share)"
+        )
 
 
 def shares(owner: Any) -> Shares:
