@@ -161,8 +161,10 @@ public:
         for (std::int64_t part_ = first; part_ < last; part_++) {
             if (listed)
                 own[part_].listed.advance();
-            if (own[part_].left_over > 0 && own[part_].left_over-- > 0)
+            if (own[part_].left_over > 0) {
+                own[part_].left_over--;
                 own[part_].pending.advance();
+            }
         }
         Own& mine = own[first];
         mine.pieces.clear();

@@ -44,9 +44,10 @@ class Group {
 public:
     Group() {}
     // A group alone.
-    explicit Group(int n) : n(n), ranges(threads())
+    explicit Group(int n) : n(n)
     {
-        cut_line({this});
+        for (int part = 0; part < threads(); part++)
+            ranges.push_back(evenly(n, {part, threads()}));
     }
 
     // A share of the group's elements: of as many as there are threads, or all of them.
@@ -75,8 +76,10 @@ private:
 
     const std::vector<Range>& borders() const
     {
-        if (has_name)
-            static const bool all_divided = divide_all();
+        if (has_name) {
+            static const bool all_are_divided = divide_all();
+            static_cast<void>(all_are_divided);
+        }
         return ranges;
     }
 

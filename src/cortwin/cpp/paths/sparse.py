@@ -7,6 +7,7 @@ one target, and what is read of targets belongs to the same one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def choose(request: Request) -> Choice | str:
         return Choice("sparse_push_spikes", _where_synapses_lie(request.device, pathway))
     keywords = {
         "divisible": divisible(request, pathway),
-        "by_synapse": _arrays_by_synapse(request),
+        "by_synapse": _arrays(request, _by_synapse(request).values()),
         "travelling": _travelling(request, pathway),
     }
     return Choice("sparse_synapses", keywords)
@@ -62,15 +63,13 @@ def _index_of_targets(pathway: Any) -> str:
     return "_postsynaptic_idx" if pathway.prepost == "pre" else "_presynaptic_idx"
 
 
-def _arrays_by_synapse(request: Request) -> list[str]:
-    """Return the names of the arrays that statements read or write at the synapse."""
-    return sorted(
-        {
-            request.device.get_array_name(variable)
-            for name, variable in request.variables.items()
-            if isinstance(variable, ArrayVariable) and not variable.scalar and request.indices[name] == "_idx"
-        }
-    )
+def _by_synapse(request: Request) -> dict[str, Any]:
+    """Return the variables that statements read or write at the synapse, by name."""
+    return {
+        name: variable
+        for name, variable in request.variables.items()
+        if isinstance(variable, ArrayVariable) and not variable.scalar and request.indices[name] == "_idx"
+    }
 
 
 def _travelling(request: Request, pathway: Any) -> list[str]:
@@ -78,17 +77,18 @@ def _travelling(request: Request, pathway: Any) -> list[str]:
     if pathway.synapses.name not in getattr(request.device, "rows", {}) or not reentrant(request):
         return []
     changed = written(request.abstract_code)
-    return sorted(
-        {
-            request.device.get_array_name(variable)
-            for name, variable in request.variables.items()
-            if isinstance(variable, ArrayVariable)
-            and variable.constant
-            and np.dtype(variable.dtype).itemsize >= WORD
-            and request.indices[name] == "_idx"
-            and name not in changed
-        }
+    return _arrays(
+        request,
+        (
+            variable
+            for name, variable in _by_synapse(request).items()
+            if variable.constant and np.dtype(variable.dtype).itemsize >= WORD and name not in changed
+        ),
     )
+
+
+def _arrays(request: Request, variables: Iterable[Any]) -> list[str]:
+    return sorted({request.device.get_array_name(variable) for variable in variables})
 
 
 def _target_range(pathway: Any) -> tuple[int, int]:

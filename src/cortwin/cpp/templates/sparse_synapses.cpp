@@ -1,4 +1,5 @@
-{# The statements of a pathway, for each synapse that a spike reaches in this step; see cortwin/delivery.h #}
+{# The statements of a pathway, for each synapse that a spike reaches in this step, or for its values that travelled with
+   the spike: these stand in the place of the arrays, under the arrays' names. See cortwin/delivery.h #}
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
