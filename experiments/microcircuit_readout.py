@@ -87,7 +87,7 @@ def compute(
     metrics["readout.chance"] = CHANCE
     return Results(
         metrics=metrics,
-        tables={"accuracies": rows, "summary": summary, "rates": rates},
+        tables={"accuracies": rows, "summary": summary, "questions": _last(summary), "rates": rates},
         notes={"circuits": circuits, "segments": segments, "scale": scale},
     )
 
@@ -191,7 +191,7 @@ def draw(results: Results) -> list[Drawing]:
         ),
         Drawing(
             "questions",
-            figures.accuracy_of_questions(_last(results.tables["summary"]), (*LAYERS, "elman"), chance=CHANCE),
+            figures.accuracy_of_questions(results.tables["questions"], (*LAYERS, "elman"), chance=CHANCE),
             "Which pattern is on, which came before, and their exclusive or",
             "At the end of a pattern. Bars: mean over circuits and its interval; dashed: chance.",
         ),
@@ -215,9 +215,9 @@ def report(results: Results) -> list[Section]:
             tables=[
                 Table(
                     "Accuracy at the end of a pattern, logistic readout: mean over circuits and ends of its interval.",
-                    {"kind": "circuit", "layer": "layer", "asked": "asked", "readout": "by", "delay": "s after onset",
-                     "accuracy": "accuracy", "low": "low", "high": "high", "n": "circuits"},
-                    records="summary",
+                    {"kind": "circuit", "layer": "layer", "asked": "asked", "accuracy": "accuracy", "low": "low",
+                     "high": "high", "n": "circuits"},
+                    records="questions",
                 )
             ],
         )

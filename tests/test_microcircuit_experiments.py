@@ -120,6 +120,10 @@ def test_readouts_of_neurons_that_hear_nothing_guess(monkeypatch):
     drawings = experiment.draw(results)
     assert [drawing.name for drawing in drawings] == ["delays", "questions"]
     assert experiment.sections(results, drawings)[0].tables
+    # What the report's table says of itself: the end of a pattern, one readout.
+    assert {(row["readout"], row["delay"] == row["last"]) for row in results.tables["questions"]} == {
+        ("logistic", True)
+    }
 
 
 def test_a_ratio_is_of_the_best_of_either_side(monkeypatch):
