@@ -384,6 +384,14 @@ SCORES = {
     for name, score in {"spiking": 0.7, "textbook": 0.8, "untrained": 0.3, "noise": -0.6, "ceiling": 0.9}.items()
 }
 LOSS = np.exp(-np.arange(1, 50) / 10)
+LAYERS = ("L23", "L4", "L5", "L6")
+# Guesses of few patterns, from never right to always right.
+TOLD = [
+    {"kind": kind, "layer": layer, "asked": asked, "delay": delay, "last": 0.05, "low": None, "high": None,
+     "accuracy": (number + round(1e3 * delay)) % 7 / 6}
+    for kind in ("cortical", "random") for number, layer in enumerate(LAYERS)
+    for asked in ("pattern", "previous", "xor", "lag_2") for delay in (0.01, 0.02, 0.03, 0.04, 0.05)
+]  # fmt: skip
 DRAWINGS = {
     "hands": lambda: figures.hand_paths(
         {"textbook": _velocity(), "spiking": _velocity(0.9)}, _velocity(), trained=[0, 2, 4], notes={"spiking": "0.9"}
@@ -418,6 +426,8 @@ DRAWINGS = {
         {name: {"rate": LOSS[:, None], "spiking": 0.9 * LOSS[:, None]} for name in "abcde"},
         dict.fromkeys("abcde", LOSS[:, None]), 0.1,
     ),
+    "delays": lambda: figures.accuracy_over_delay(TOLD, LAYERS, chance=0.5),
+    "questions": lambda: figures.accuracy_of_questions(TOLD, LAYERS, chance=0.5),
     "page": lambda: typeset_page(TEXTS, ("textbook", "spiking")),
 }  # fmt: skip
 

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
 from cortwin.figures.style import DOUBLE, SOFT, drawing, new_figure, say_why_empty
 
 COLOURS = {"cortical": "#0072b2", "degree_shuffled": "#e8a33d", "random": "#882255", "elman": "#57534e"}
 LABELS = {"degree_shuffled": "degrees kept", "elman": "Elman network"}
+STEP = 0.2  # of the axis: marks that followed its height would ask for more room once the panels have theirs
 QUESTIONS = {"pattern": "pattern that is on", "previous": "pattern before", "xor": "exclusive or"}
 
 
@@ -41,6 +43,7 @@ def accuracy_over_delay(rows: Sequence[Mapping[str, Any]], layers: Sequence[str]
         if not here:
             say_why_empty(axes, "not asked")
     panels[0].set_ylabel("told rightly")
+    panels[0].yaxis.set_major_locator(MultipleLocator(STEP))
     if rows:
         _legend(figure, panels[-1])
     return figure
@@ -121,6 +124,7 @@ def accuracy_of_questions(rows: Sequence[Mapping[str, Any]], layers: Sequence[st
         axes.set_title(title, loc="left")
         axes.set_ylim(_lowest(rows, chance), 1.03)
     panels[0].set_ylabel("told rightly")
+    panels[0].yaxis.set_major_locator(MultipleLocator(STEP))
     if kinds:
         _legend(figure, panels[-1])
     return figure
